@@ -1,0 +1,48 @@
+# The front door. Every recipe is a line or two; the work is done by snakemake, pytest and megalib.
+PYTHON ?= python3
+VENV ?= .venv
+PROFILE ?= demo
+CORES ?= all
+GPUS ?= 1
+BIN = $(VENV)/bin
+SNAKEMAKE = PATH="$(abspath $(BIN)):$$PATH" snakemake --cores $(CORES) --resources gpus=$(GPUS) --quiet rules
+STAMP = $(VENV)/.megalib-$(shell cksum < requirements.lock | cut -d' ' -f1)
+
+.DEFAULT_GOAL := help
+.PHONY: help env book lions plan test lint format lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+env: $(STAMP)  ## make .venv from requirements.lock
+
+$(STAMP): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "megalib needs Python 3.11 or newer, $(PYTHON) is %d.%d: make PYTHON=python3.12 $(MAKECMDGOALS)" % sys.version_info[:2])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "$$(grep '^uv==' requirements.lock)"
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps --compile-bytecode -r requirements.lock -e .
+	$(BIN)/python -m megalib.environment && touch $@
+
+book: env  ## run the demo profile and build the book (PROFILE=lions: another profile)
+	$(SNAKEMAKE) --config profile=$(PROFILE) $(CONFIG)
+	@echo "Open runs/$(PROFILE)/book/_build/html/index.html"
+
+lions: env  ## run the lions profile, without a book (RAW=folder with LionData)
+	$(SNAKEMAKE) --config profile=lions $(if $(RAW),raw=$(RAW)) $(CONFIG) -- results
+
+plan: env  ## show what the paper profile would run
+	$(SNAKEMAKE) --dry-run --config profile=paper $(CONFIG)
+
+test: env  ## lint, then every test, quick ones first, then the notebooks as in Jupyter
+	$(BIN)/ruff check && $(BIN)/ruff format --check
+	$(BIN)/python -m pytest
+	MEGALIB_RUNS="$(CURDIR)/runs/nbval" $(BIN)/python -m pytest --nbval-lax notebooks
+
+format: env  ## put code and notebooks in shape
+	$(BIN)/ruff check --fix && $(BIN)/ruff format
+
+lock: env  ## choose the versions anew
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --group dev pyproject.toml --output-file requirements.lock
+
+clean:  ## remove what the runs made, keep the environment
+	rm -rf runs book/run .snakemake

@@ -1,0 +1,169 @@
+# The pipeline: which notebook runs with which parameters, and what depends on what.
+#
+#   snakemake --cores all                                  the demo, and its book
+#   snakemake --cores all --config profile=lions epochs=5  another profile, one parameter changed
+
+import json
+import sys
+from pathlib import Path
+
+from megalib import parameters, pipeline
+from megalib.errors import UserError
+from megalib.files import ROOT, Run, shown
+
+PROFILE = config.get("profile", "demo")
+try:
+    CHANGED = {name: value for name, value in config.items() if name != "profile"}
+    VALUES = parameters.read_profile(PROFILE) | CHANGED
+    parameters.check(VALUES)
+except UserError as error:
+    sys.exit(f"error: {error}")
+
+RUN = Run(VALUES["profile"])
+DATASETS = VALUES["datasets"]
+FLAVOURS = VALUES["flavours"]
+ONE_DATASET, ONE_FLAVOUR = "{dataset}", "{flavour}"
+BOOK = RUN.folder / "book"
+TRAINS = VALUES.get("weights", "trained") == "trained"
+
+
+def path(file):
+    """A path as rules write it."""
+    return shown(Path(file))
+
+
+def sources(notebook):
+    """The notebook and the code behind it: when one of them changes, it runs again."""
+    return [path(file) for file in (parameters.notebooks()[notebook], *pipeline.code_of(notebook))]
+
+
+def settings(notebook, **chosen):
+    """The parameters of one notebook as JSON; a job runs again when they change."""
+    return json.dumps(parameters.for_notebook(notebook, VALUES, chosen), sort_keys=True)
+
+
+# Networks at demo scale are trained side by side, one core each; published ones one after another,
+# with all cores and one accelerator.
+THREADS, GPUS = (1, 0) if VALUES["scale"] == "demo" else (workflow.cores, 1)
+
+# OMP_NUM_THREADS keeps two jobs from fighting over the same cores.
+EXECUTE = (
+    "OMP_NUM_THREADS={threads} python -m megalib.pipeline {params.notebook} {output.notebook} "
+    "--parameters {params.settings:q}"
+)
+
+
+wildcard_constraints:
+    dataset="|".join(DATASETS),
+    flavour="|".join(FLAVOURS),
+
+
+rule all:
+    input:
+        path(BOOK / "_build" / "html" / "index.html"),
+
+
+rule results:
+    input:
+        rules_sources=sources("4_results"),
+        accuracies=[path(RUN.results(name)) for name in FLAVOURS],
+    output:
+        notebook=path(RUN.notebook("4_results", "results")),
+        headline=path(RUN.figure("headline.png")),
+    params:
+        notebook="4_results",
+        settings=settings("4_results"),
+    shell:
+        EXECUTE
+
+
+rule prepare:
+    input:
+        sources("1_prepare"),
+    output:
+        notebook=path(RUN.notebook("1_prepare", ONE_DATASET)),
+        metadata=path(RUN.metadata(ONE_DATASET)),
+    params:
+        notebook="1_prepare",
+        settings=lambda wildcards: settings("1_prepare", dataset=wildcards.dataset),
+    threads: workflow.cores
+    shell:
+        EXECUTE
+
+
+rule aggregate:
+    input:
+        [path(RUN.metadata(name)) for name in DATASETS],
+        [path(file) for file in pipeline.code_of("2_train") if file.stem in {"prepare", "splits"}],
+    output:
+        path(RUN.combined),
+    params:
+        datasets=DATASETS,
+    run:
+        from megalib import prepare
+
+        prepare.aggregate(RUN, params.datasets)
+
+
+rule train:
+    input:
+        sources("2_train"),
+        path(RUN.combined),
+    output:
+        notebook=path(RUN.notebook("2_train", ONE_FLAVOUR)),
+        # `update` leaves the weights of an earlier run in place: the notebook keeps them if recipe,
+        # images and training code are still the same.
+        weights=update(path(RUN.weights(ONE_FLAVOUR) / "model.safetensors")),
+        history=update(path(RUN.history(ONE_FLAVOUR))),
+    params:
+        notebook="2_train",
+        settings=lambda wildcards: settings("2_train", flavour=wildcards.flavour),
+    threads: THREADS
+    resources:
+        gpus=GPUS,
+    shell:
+        EXECUTE
+
+
+def weights_of(wildcards):
+    """Weights that the run trains itself; those of the hub or of a folder are no input."""
+    return path(RUN.weights(wildcards.flavour) / "model.safetensors") if TRAINS else []
+
+
+rule infer:
+    input:
+        sources("3_infer"),
+        [path(RUN.metadata(name)) for name in DATASETS],
+        weights=weights_of,
+    output:
+        notebook=path(RUN.notebook("3_infer", ONE_FLAVOUR)),
+        results=path(RUN.results(ONE_FLAVOUR)),
+    params:
+        notebook="3_infer",
+        settings=lambda wildcards: settings("3_infer", flavour=wildcards.flavour),
+    threads: THREADS
+    resources:
+        gpus=GPUS,
+    shell:
+        EXECUTE
+
+
+rule book:
+    input:
+        notebooks=[
+            *(path(RUN.notebook("1_prepare", name)) for name in DATASETS),
+            *(path(RUN.notebook("2_train", name)) for name in FLAVOURS if TRAINS),
+            *(path(RUN.notebook("3_infer", name)) for name in FLAVOURS),
+            path(RUN.notebook("4_results", "results")),
+        ],
+        headline=path(RUN.figure("headline.png")),
+        pages=[path(file) for file in sorted((ROOT / "book").glob("*.*"))],
+        settings=["_config.yml", "_toc.yml", "megalib/book.py"],
+    output:
+        path(BOOK / "_build" / "html" / "index.html"),
+    params:
+        figures=path(RUN.figure("")),
+        folder=path(BOOK),
+    shell:
+        "python -m megalib.book {input.notebooks} --figures {params.figures} && "
+        "jupyter-book build . --all -W -n --keep-going --path-output {params.folder}"

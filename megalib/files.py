@@ -1,0 +1,134 @@
+"""Where things lie, and how a file is written whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from megalib.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+PUBLISHED = ROOT / "data" / "published"
+NOTEBOOKS = ROOT / "notebooks"
+PROFILES = NOTEBOOKS / "profiles"
+
+
+def runs_root() -> Path:
+    """The folder of all runs: `runs/` in the repository, or what MEGALIB_RUNS names."""
+    return Path(os.environ.get("MEGALIB_RUNS", ROOT / "runs"))
+
+
+def resolve(path: str | Path) -> Path:
+    """A path as a parameter gives it; a relative one counts from the repository's root."""
+    return ROOT / Path(path).expanduser()
+
+
+def shown(path: Path) -> str:
+    """A path as a page may show it: relative to the working folder where that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(str(path)) else str(path)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The files of one run. Only this class knows the layout of `runs/<profile>/`."""
+
+    profile: str
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds all files of this run."""
+        return runs_root() / self.profile
+
+    def images(self, size: int, dataset: str = "") -> Path:
+        """Prepared images whose shorter side is `size` pixels, of one dataset or of all."""
+        return self.folder / "images" / f"size-{size}" / dataset
+
+    def metadata(self, dataset: str) -> Path:
+        """Prepared images of a dataset with their identities and split."""
+        return self.folder / "metadata" / "datasets" / dataset / "metadata.csv"
+
+    @property
+    def combined(self) -> Path:
+        """The aggregated training set."""
+        return self.folder / "metadata" / "combined" / "combined_all.csv"
+
+    def weights(self, flavour: str) -> Path:
+        """Folder of a trained network, as timm loads it."""
+        return self.folder / "weights" / flavour
+
+    def checkpoint(self, flavour: str) -> Path:
+        """State of an unfinished training."""
+        return self.folder / "checkpoints" / flavour / "last.pt"
+
+    def history(self, flavour: str) -> Path:
+        """One row per epoch of training."""
+        return self.folder / "logs" / f"{flavour}.csv"
+
+    def features(self, flavour: str, dataset: str) -> Path:
+        """Embeddings of all images of a dataset."""
+        return self.folder / "features" / flavour / f"{dataset}.safetensors"
+
+    def predictions(self, flavour: str, dataset: str) -> Path:
+        """One row per query with its nearest database image."""
+        return self.folder / "predictions" / flavour / f"{dataset}.csv"
+
+    def results(self, flavour: str) -> Path:
+        """One row per dataset with its accuracy."""
+        return self.folder / "results" / f"{flavour}.csv"
+
+    def figure(self, name: str) -> Path:
+        """A picture that hand-written pages show."""
+        return self.folder / "figures" / name
+
+    def notebook(self, stage: str, key: str) -> Path:
+        """An executed notebook, such as `notebooks/2_train/MegaDescriptor-T-224.ipynb`."""
+        return self.folder / "notebooks" / stage / f"{key}.ipynb"
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it to `path` when the block ends well.
+
+    The temporary name keeps the extension, from which writers tell the format. A block that
+    fails leaves neither a half-written file nor the temporary one.
+
+    Raises:
+        UserError: the folder cannot be made or written, or the disk is full.
+    """
+    temporary = path.with_name(f".{path.stem}.part{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        if not is_write_failure(error, temporary, path):
+            raise
+        raise UserError(
+            f"cannot write {shown(path)}: {error.strerror}; "
+            "free or unlock that folder, or set MEGALIB_RUNS to another one"
+        ) from error
+    finally:
+        if path.parent.is_dir() and os.access(path.parent, os.W_OK):
+            temporary.unlink(missing_ok=True)
+
+
+def is_write_failure(error: OSError, *paths: Path) -> bool:
+    """Whether an error comes from writing these paths, not from what the block read."""
+    if error.filename is None:  # a full disk is reported without a name
+        return True
+    name = Path(error.filename)
+    return any(name == path or name in path.parents for path in paths)
+
+
+def inside(root: Path, relative: str) -> Path:
+    """Join a path from a metadata file to its root.
+
+    Raises:
+        UserError: the path would leave the root.
+    """
+    path = Path(os.path.normpath(root / relative))
+    if not path.is_relative_to(os.path.normpath(root)):
+        raise UserError(f"the metadata name a file outside {shown(root)}: {relative}")
+    return path

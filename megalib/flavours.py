@@ -1,0 +1,189 @@
+"""The five MegaDescriptors: architecture, sizes, transforms and hyper-parameters.
+
+Published values come from `data/published/flavours.csv`. The demo scale keeps names, code and
+order of size, and cuts the networks down so that all five train from scratch on two CPU cores.
+"""
+
+import csv
+import re
+from dataclasses import asdict, dataclass, field, replace
+
+import pandas as pd
+
+from megalib.errors import UserError, choose
+from megalib.files import PUBLISHED
+
+SCALES = ("published", "demo")
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """One network and the recipe by which it is trained.
+
+    Sizes are in pixels, the margin of ArcFace in radians. `network` holds the arguments by
+    which timm builds another network than the architecture's own; it is empty at published
+    scale.
+    """
+
+    name: str
+    scale: str
+    architecture: str
+    pretrained_tag: str
+    hub_id: str
+    image_size: int
+    stored_size: int
+    random_crop: bool
+    augment_ops: int
+    augment_magnitude: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    margin: float
+    loss_scale: float
+    optimizer: str
+    learning_rate: float
+    schedule: str
+    epochs: int
+    batch_size: int
+    accumulation_steps: int
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    minimum_learning_rate: float = 0.0
+    network: dict = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The name as pages show it: cut-down networks say that they are."""
+        return self.name if self.scale == "published" else f"{self.name} ({self.scale} scale)"
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split())
+
+
+def _published(row: dict[str, str]) -> Flavour:
+    ops, magnitude = map(int, re.findall(r"=(\d+)", row["train_augment"]))
+    return Flavour(
+        name=row["flavour"],
+        scale="published",
+        architecture=row["timm_architecture"],
+        pretrained_tag=row["timm_pretrained_tag"],
+        hub_id=row["hub_id"],
+        image_size=int(row["image_size"]),
+        stored_size=int(row["stored_size"]),
+        random_crop=row["train_spatial"].startswith("RandomResizedCrop"),
+        augment_ops=ops,
+        augment_magnitude=magnitude,
+        mean=_numbers(row["mean"]),
+        std=_numbers(row["std"]),
+        margin=float(row["margin_rad"]),
+        loss_scale=float(row["scale"]),
+        optimizer=row["optimizer"],
+        learning_rate=float(row["lr"]),
+        schedule="cosine",
+        epochs=int(row["epochs"]),
+        batch_size=int(row["batch_size"]),
+        accumulation_steps=int(row["accumulation_steps"]),
+        momentum=float(row["momentum"]),
+        minimum_learning_rate=float(row["eta_min"]),
+    )
+
+
+def _read() -> dict[str, Flavour]:
+    with (PUBLISHED / "flavours.csv").open(newline="") as file:
+        return {row["flavour"]: _published(row) for row in csv.DictReader(file)}
+
+
+FLAVOURS = _read()
+
+# Width and depth of the demo networks; every one of them keeps Swin's four stages.
+_DEMO_NETWORKS = {
+    "MegaDescriptor-T-224": {"embed_dim": 24, "depths": (1, 1, 2, 1), "num_heads": (1, 2, 4, 8)},
+    "MegaDescriptor-S-224": {"embed_dim": 24, "depths": (1, 1, 4, 1), "num_heads": (1, 2, 4, 8)},
+    "MegaDescriptor-B-224": {"embed_dim": 32, "depths": (1, 1, 4, 1), "num_heads": (1, 2, 4, 8)},
+    "MegaDescriptor-L-224": {"embed_dim": 48, "depths": (1, 1, 4, 1), "num_heads": (2, 4, 8, 16)},
+    "MegaDescriptor-L-384": {"embed_dim": 48, "depths": (1, 1, 4, 1), "num_heads": (2, 4, 8, 16)},
+}
+_DEMO_IMAGE_SIZE = {224: 64, 384: 96}
+_DEMO_WINDOW = {224: 4, 384: 6}
+
+
+def _demo(flavour: Flavour) -> Flavour:
+    """Cut a flavour down; mean, std, spatial transforms and stored size stay the published ones.
+
+    A network that starts from nothing and has seconds to learn needs another recipe: AdamW, one
+    cycle of the learning rate, a smaller margin and scale of ArcFace, milder augmentation.
+    """
+    size = _DEMO_IMAGE_SIZE[flavour.image_size]
+    network = _DEMO_NETWORKS[flavour.name] | {
+        "img_size": size,
+        "window_size": _DEMO_WINDOW[flavour.image_size],
+    }
+    return replace(
+        flavour,
+        scale="demo",
+        pretrained_tag="",
+        hub_id="",
+        image_size=size,
+        network=network,
+        augment_ops=1,
+        augment_magnitude=5,
+        margin=0.2,
+        loss_scale=16.0,
+        optimizer="AdamW",
+        learning_rate=1e-3,
+        weight_decay=0.05,
+        schedule="one-cycle",
+        epochs=20,
+        batch_size=32,
+        accumulation_steps=1,
+    )
+
+
+def get(name: str, scale: str = "published", **changes: int | float | None) -> Flavour:
+    """Look a flavour up and change parts of its recipe.
+
+    Args:
+        name: such as "MegaDescriptor-T-224".
+        scale: "published" or "demo".
+        **changes: fields of the recipe; None leaves the field as it is.
+
+    Raises:
+        UserError: unknown name or scale, or a value that no training can have.
+    """
+    flavour = FLAVOURS[choose("flavour", name, FLAVOURS)]
+    if choose("scale", scale, SCALES) == "demo":
+        flavour = _demo(flavour)
+    given = {key: value for key, value in changes.items() if value is not None}
+    for key, value in given.items():
+        if value <= 0:
+            raise UserError(f"{key} must be greater than zero, not {value}")
+    return replace(flavour, **given)
+
+
+def short_name(name: str) -> str:
+    """The name of a flavour without the part that all of them share, for tables and axes."""
+    return name.removeprefix("MegaDescriptor-")
+
+
+def beside_published(flavour: Flavour) -> pd.DataFrame:
+    """A recipe beside the published one: one row per field, with a dot where they differ."""
+    ours, theirs = asdict(flavour), asdict(FLAVOURS[flavour.name])
+    names = [key for key in ours if key not in {"name", "hub_id"}]
+    table = pd.DataFrame(
+        {
+            "this run": [_told(ours[key]) for key in names],
+            "published": [_told(theirs[key]) for key in names],
+            "differs": ["●" if ours[key] != theirs[key] else "" for key in names],
+        }
+    )
+    return table.set_axis([key.replace("_", " ") for key in names])
+
+
+def _told(value: object) -> str:
+    if isinstance(value, dict):
+        return (
+            ", ".join(f"{key} {_told(part)}" for key, part in value.items()) or "the architecture's"
+        )
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return str(value) or "none"

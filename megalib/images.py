@@ -1,0 +1,114 @@
+"""Prepared images as tensors: the transforms of training and inference, and the dataset."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision import transforms
+
+from megalib.errors import UserError
+from megalib.files import inside, shown
+from megalib.flavours import Flavour
+
+
+def training_transform(flavour: Flavour) -> Callable[[Image.Image], torch.Tensor]:
+    """The augmentation of a flavour: random crop or squeeze, RandAugment, normalisation.
+
+    Returns:
+        A function from an RGB image to a float32 tensor of shape (3, size, size).
+    """
+    square = (flavour.image_size, flavour.image_size)
+    spatial = (
+        transforms.RandomResizedCrop(square, scale=(0.8, 1.0))
+        if flavour.random_crop
+        else transforms.Resize(square)
+    )
+    augment = transforms.RandAugment(flavour.augment_ops, flavour.augment_magnitude)
+    return transforms.Compose([spatial, augment, *_to_normal_tensor(flavour)])
+
+
+def inference_transform(flavour: Flavour) -> Callable[[Image.Image], torch.Tensor]:
+    """Squeeze to a square with bilinear interpolation and normalise, as the published figures.
+
+    Returns:
+        A function from an RGB image to a float32 tensor of shape (3, size, size).
+    """
+    square = (flavour.image_size, flavour.image_size)
+    return transforms.Compose([transforms.Resize(square), *_to_normal_tensor(flavour)])
+
+
+def _to_normal_tensor(flavour: Flavour) -> list[Callable]:
+    return [transforms.ToTensor(), transforms.Normalize(flavour.mean, flavour.std)]
+
+
+def load(path: Path) -> Image.Image:
+    """Read an image as RGB.
+
+    Raises:
+        UserError: the file is missing or no image; the message names it.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(
+            f"cannot read image {shown(path)}: {reason}; prepare its dataset again"
+        ) from error
+
+
+class ImageFiles(torch.utils.data.Dataset):
+    """Images in a folder, given by relative paths, with integer labels.
+
+    Paths and labels are arrays: rows of a data frame would be copied into each loader worker
+    one by one. With `keep`, decoded images stay in memory, which pays for small sets only.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        paths: Sequence[str],
+        transform: Callable[[Image.Image], torch.Tensor],
+        labels: np.ndarray | None = None,
+        keep: bool = False,
+    ) -> None:
+        """Remember where the images are; nothing is read yet."""
+        self.folder = folder
+        self.paths = np.asarray(paths, dtype=str)
+        self.labels = np.zeros(len(paths), dtype=np.int64) if labels is None else labels
+        self.transform = transform
+        self.kept: dict[int, Image.Image] | None = {} if keep else None
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        """One transformed image and its label."""
+        return self.transform(self.image(index)), int(self.labels[index])
+
+    def image(self, index: int) -> Image.Image:
+        """One image as it lies in the folder."""
+        if self.kept is not None and index in self.kept:
+            return self.kept[index]
+        image = load(inside(self.folder, self.paths[index]))
+        if self.kept is not None:
+            self.kept[index] = image
+        return image
+
+
+class SeededImageFiles(ImageFiles):
+    """The same, for training: an item is asked for by (seed, index).
+
+    The transform draws its random numbers from that seed alone, so an image looks the same
+    whichever worker loads it, and after a training was stopped and continued.
+    """
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int]:
+        """One image, augmented by the numbers that belong to the seed, and its label."""
+        seed, index = key
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return super().__getitem__(index)

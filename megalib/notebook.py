@@ -1,0 +1,120 @@
+"""What each notebook does first and last: check its parameters, say what made it."""
+
+import ast
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from IPython.display import Markdown
+
+from megalib import catalogue, parameters, plots
+from megalib.files import ROOT, Run
+
+PACKAGES = ("torch", "timm", "wildlife-datasets", "pytorch-metric-learning")
+
+
+def start(name: str, variables: Mapping[str, Any]) -> Run:
+    """Check the parameters of the running notebook and set the style of its figures.
+
+    Args:
+        name: of the notebook, such as "2_train".
+        variables: the notebook's `globals()`.
+
+    Returns:
+        The files of the run.
+
+    Raises:
+        UserError: a parameter is misspelt or its value cannot be meant.
+    """
+    parameters.check(_injected(variables.get("In", [])))
+    own = {key: variables[key] for key in parameters.declared(name)}
+    parameters.check(own)
+    plots.use_style()
+    return Run(own["profile"])
+
+
+def _injected(cells: list[str]) -> dict[str, Any]:
+    """What papermill set: it writes the assignments into a cell of its own."""
+    for source in cells:
+        if source.startswith("# Parameters\n"):
+            assignments = [node for node in ast.parse(source).body if isinstance(node, ast.Assign)]
+            return {node.targets[0].id: ast.literal_eval(node.value) for node in assignments}
+    return {}
+
+
+def banner(datasets: list[str], scale: str | None = None) -> Markdown:
+    """The first thing on an executed page: what its figures may be compared with.
+
+    Args:
+        datasets: names of what the page shows.
+        scale: of the networks, or None on a page without a network.
+    """
+    data = _described(datasets)
+    if scale is None:
+        return Markdown(f"> **{data}.** This page was made by running the notebook.")
+    if scale == "demo":
+        return Markdown(
+            f"> **{data}; networks at demo scale.** The figures on this page show that the method "
+            "works. They are not results of the published MegaDescriptors."
+        )
+    return Markdown(
+        f"> **{data}; networks at published scale.** The figures on this page were computed by "
+        "this run, unless a caption says otherwise."
+    )
+
+
+def note(run: Run, datasets: list[str], scale: str) -> str:
+    """The line under a figure that says which run made it."""
+    return f"this run: profile {run.profile}, {_described(datasets).lower()}, {scale} scale"
+
+
+def _described(datasets: list[str]) -> str:
+    drawn = [catalogue.find(name).is_drawn for name in datasets]
+    if all(drawn):
+        return "Drawn animals"
+    return "Drawn animals and photographs" if any(drawn) else "Photographs"
+
+
+def provenance(run: Run, seed: int, device: torch.device | None = None) -> Markdown:
+    """The last thing on an executed page: profile, seed, versions and hardware."""
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    rows = {
+        "Profile": run.profile,
+        "Seed": seed,
+        "Compendium": f"megalib {version('megalib')}, commit {_commit()}",
+        "Versions": f"Python {platform.python_version()}, {versions}",
+        "Hardware": _hardware(device),
+    }
+    lines = [f"| {key} | {value} |" for key, value in rows.items()]
+    return Markdown("\n".join(["| Made by | |", "|---|---|", *lines]))
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _hardware(device: torch.device | None) -> str:
+    processor = f"{_processor()}, {torch.get_num_threads()} of {os.cpu_count()} cores"
+    if device is None or device.type == "cpu":
+        return processor
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return f"{name}; {processor}"
+
+
+def _processor() -> str:
+    """The processor's name; Python itself does not know it on Linux."""
+    facts = Path("/proc/cpuinfo")
+    if facts.is_file():
+        for line in facts.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

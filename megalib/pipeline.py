@@ -1,0 +1,87 @@
+r"""Execute one notebook with papermill, as the Snakefile does for each of its jobs.
+
+python -m megalib.pipeline 2_train runs/demo/notebooks/2_train/MegaDescriptor-T-224.ipynb \
+        --parameters '{"flavour": "MegaDescriptor-T-224"}'
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+from megalib import code, parameters
+from megalib.errors import UserError
+from megalib.files import shown, whole_file
+
+
+def execute(notebook: str, output: Path, values: Mapping[str, Any]) -> None:
+    """Execute a notebook; its copy appears at `output` only if every cell ran.
+
+    A notebook that failed is kept beside, as `<name>.failed.ipynb`, with the error in it.
+
+    Args:
+        notebook: its name, such as "2_train".
+        output: path of the executed copy.
+        values: parameters that differ from the notebook's defaults.
+
+    Raises:
+        UserError: a parameter is unknown or a cell failed; the message is the cell's own.
+    """
+    values = parameters.for_notebook(notebook, values)
+    source = parameters.notebooks()[notebook]
+    failed = failed_copy(output)
+    failed.unlink(missing_ok=True)
+    with whole_file(output) as temporary:
+        try:
+            papermill.execute_notebook(
+                shown(source),
+                shown(temporary),
+                parameters=values,
+                progress_bar={"desc": f"{notebook} {output.stem}", "unit": "cell"},
+                stdout_file=sys.stdout,
+                kernel_name="python3",
+                extra_arguments=["--log-level=40"],  # the kernel's own warnings concern no reader
+            )
+        except PapermillExecutionError as error:
+            temporary.replace(failed)
+            raise UserError(_one_line(error, failed)) from error
+
+
+def failed_copy(output: Path) -> Path:
+    """Where a notebook is kept that did not run to its end."""
+    return output.with_suffix(".failed.ipynb")
+
+
+def _one_line(error: PapermillExecutionError, failed: Path) -> str:
+    reason = " ".join(str(error.evalue).split())
+    known = reason if error.ename == "UserError" else f"{error.ename}: {reason}"
+    return f"{known} [{shown(failed)}]"
+
+
+def code_of(notebook: str) -> list[Path]:
+    """The files of megalib behind a notebook; when one changes, the notebook runs again."""
+    cells = nbformat.read(parameters.notebooks()[notebook], as_version=4).cells
+    return code.files_of("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Execute one notebook of the compendium.")
+    parser.add_argument("notebook", help="its name, such as 2_train")
+    parser.add_argument("output", type=Path, help="path of the executed copy")
+    parser.add_argument("--parameters", type=json.loads, default={}, help="a JSON object")
+    arguments = parser.parse_args()
+    try:
+        execute(arguments.notebook, arguments.output, arguments.parameters)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

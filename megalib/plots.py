@@ -1,0 +1,220 @@
+"""One function per figure. Each takes data, returns a matplotlib figure and computes nothing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from megalib import networks
+from megalib.files import inside
+from megalib.flavours import FLAVOURS, short_name
+from megalib.images import load
+
+INK, PAPER = "#1f2933", "#ffffff"
+RIGHT, WRONG, QUIET = "#0072b2", "#d55e00", "#9aa5b1"  # Okabe and Ito: safe for colour-blind eyes
+
+
+def use_style() -> None:
+    """The style of the book: opaque paper, so that figures are read in light and dark mode."""
+    sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
+    plt.rcParams.update(
+        {
+            "figure.facecolor": PAPER,
+            "savefig.facecolor": PAPER,
+            "figure.dpi": 100,
+            "savefig.dpi": 100,
+            "axes.titleweight": "bold",
+            "axes.titlesize": "medium",
+            "text.color": INK,
+            "figure.constrained_layout.use": True,
+        }
+    )
+
+
+def stamp(figure: Figure, text: str) -> Figure:
+    """Write under a figure what made it, so that it stays known where the figure is copied."""
+    figure.supxlabel(text, fontsize=8, color="#52606d", ha="right", x=0.995)
+    return figure
+
+
+def sample_grid(
+    folder: Path, metadata: pd.DataFrame, individuals: int = 6, images: int = 5, seed: int = 0
+) -> Figure:
+    """Prepared images: one row per individual, its images side by side.
+
+    Args:
+        folder: of the prepared images.
+        metadata: with `identity` and `path`.
+        individuals: rows of the grid.
+        images: columns of the grid.
+        seed: of the choice among individuals and images.
+    """
+    counts = metadata["identity"].value_counts()
+    fit = counts[counts >= images].sort_index()
+    names = (fit if len(fit) else counts).index.to_series()
+    names = names.sample(min(individuals, len(names)), random_state=seed).sort_values()
+    figure, axes = plt.subplots(
+        len(names), images, figsize=(1.7 * images, 1.6 * len(names)), squeeze=False
+    )
+    for row, name in zip(axes, names, strict=True):
+        own = metadata[metadata["identity"] == name]
+        own = own.sample(min(images, len(own)), random_state=seed)
+        for axis in row:
+            _hide_frame(axis)
+        for axis, path in zip(row, own["path"], strict=False):
+            axis.imshow(load(inside(folder, path)))
+        row[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+    return figure
+
+
+def _hide_frame(axis: plt.Axes) -> None:
+    axis.set(xticks=[], yticks=[])
+    axis.grid(False)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+
+
+def images_per_individual(metadata: pd.DataFrame) -> Figure:
+    """Stacked bars: training, test and discarded images of each individual."""
+    parts = metadata["split"].fillna("discarded")
+    counts = pd.crosstab(metadata["identity"], parts)
+    order = [part for part in ("train", "test", "discarded") if part in counts]
+    counts = counts.loc[counts.sum(axis=1).sort_values(ascending=False).index, order]
+    colours = {"train": RIGHT, "test": "#e69f00", "discarded": QUIET}
+    figure, axis = plt.subplots(figsize=(8, 3.2))
+    bottom = np.zeros(len(counts))
+    for part in order:
+        axis.bar(
+            np.arange(len(counts)), counts[part], bottom=bottom, color=colours[part], label=part
+        )
+        bottom += counts[part].to_numpy()
+    axis.set(xlabel="individuals, most photographed first", ylabel="images")
+    axis.set_xticks([])
+    axis.grid(axis="x", visible=False)
+    axis.legend(ncols=len(order), frameon=False)
+    return figure
+
+
+def training_curves(history: pd.DataFrame) -> Figure:
+    """Loss and learning rate by epoch, side by side."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
+    left.plot(history["epoch"], history["loss"], marker="o", markersize=3, color=RIGHT)
+    left.set(xlabel="epoch", ylabel="mean ArcFace loss", title="Loss", ylim=(0, None))
+    right.plot(history["epoch"], history["learning_rate"], marker="o", markersize=3, color=WRONG)
+    right.set(xlabel="epoch", ylabel="learning rate", title="Learning rate", ylim=(0, None))
+    return figure
+
+
+def match_gallery(
+    folders: Mapping[str, Path],
+    predictions: Mapping[str, pd.DataFrame],
+    right: int = 1,
+    wrong: int = 1,
+    seed: int = 0,
+) -> Figure:
+    """Queries above their nearest database images, right and wrong ones of each dataset.
+
+    Args:
+        folders: of the prepared images, by dataset.
+        predictions: tables of `inference.match`, by dataset.
+        right: how many right matches to show per dataset.
+        wrong: how many wrong matches to show per dataset.
+        seed: of the choice.
+    """
+    chosen = []
+    for dataset, table in predictions.items():
+        for correct, number in ((True, right), (False, wrong)):
+            pool = table[table["correct"] == correct]
+            rows = pool.sample(min(number, len(pool)), random_state=seed)
+            chosen += [(folders[dataset], row) for row in rows.itertuples()]
+    figure, axes = plt.subplots(2, len(chosen), figsize=(1.3 * len(chosen), 3.7), squeeze=False)
+    for (folder, row), (above, below) in zip(chosen, axes.T, strict=True):
+        for axis, path in ((above, row.path), (below, row.match_path)):
+            axis.imshow(load(inside(folder, path)))
+            axis.set(xticks=[], yticks=[])
+            axis.grid(False)
+        above.set_title(row.identity, fontsize=8, fontweight="normal")
+        verdict, colour = ("right", RIGHT) if row.correct else ("wrong", WRONG)
+        below.set_title(f"{verdict}: {row.predicted}", fontsize=8, color=colour)
+        below.set_xlabel(f"cosine {row.similarity:.2f}", fontsize=8)
+        for spine in below.spines.values():
+            spine.set(color=colour, linewidth=2.5)
+    axes[0, 0].set_ylabel("query", fontsize=9)
+    axes[1, 0].set_ylabel("nearest image", fontsize=9)
+    return figure
+
+
+def before_and_after(results: pd.DataFrame) -> Figure:
+    """Accuracy by dataset, of the untrained and of the trained network, with a line between.
+
+    Args:
+        results: with `dataset`, `accuracy` and `untrained_accuracy` in [0, 1].
+    """
+    figure, axis = plt.subplots(figsize=(8, 0.45 * len(results) + 1.4))
+    rows = np.arange(len(results))
+    before, after = 100 * results["untrained_accuracy"], 100 * results["accuracy"]
+    axis.hlines(rows, before, after, color=QUIET, linewidth=2)
+    axis.scatter(before, rows, color=PAPER, edgecolor=INK, zorder=3, label="untrained")
+    axis.scatter(after, rows, color=RIGHT, zorder=3, label="trained")
+    axis.set(xlim=(0, 100), xlabel="test images whose nearest image shows the same individual, %")
+    axis.set_yticks(rows, results["dataset"])
+    axis.set_ylim(len(results) - 0.5, -0.5)
+    axis.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    return figure
+
+
+def accuracy_matrix(table: pd.DataFrame, label: str) -> Figure:
+    """Heat map of accuracies in per cent, datasets in rows and flavours in columns."""
+    figure, axis = plt.subplots(figsize=(8, 0.3 * len(table) + 1.6))
+    sns.heatmap(
+        table,
+        annot=True,
+        fmt=".1f",
+        vmin=0,
+        vmax=100,
+        cmap="cividis",
+        linewidths=0.5,
+        annot_kws={"fontsize": 8},
+        cbar_kws={"label": label},
+        ax=axis,
+    )
+    axis.set(xlabel="", ylabel="")
+    axis.set_xticks(axis.get_xticks(), [short_name(name) for name in table])
+    axis.tick_params(axis="y", labelrotation=0)
+    return figure
+
+
+def accuracy_by_flavour(table: pd.DataFrame, label: str) -> Figure:
+    """A box per flavour and a dot per dataset, smallest network first; values in per cent."""
+    long = table.melt(var_name="flavour", value_name="accuracy")
+    long["flavour"] = long["flavour"].map(short_name)
+    figure, axis = plt.subplots(figsize=(8, 3.8))
+    sns.boxplot(
+        long, x="flavour", y="accuracy", color="#cfe8f7", showfliers=False, width=0.5, ax=axis
+    )
+    sns.stripplot(long, x="flavour", y="accuracy", color=RIGHT, size=4, alpha=0.7, ax=axis)
+    axis.set(xlabel="", ylabel=label, ylim=(0, 103))
+    return figure
+
+
+def accuracy_against_size(table: pd.DataFrame, label: str) -> Figure:
+    """Mean accuracy (per cent) over the datasets against the size of the published backbone."""
+    parameters = [networks.published_parameter_count(FLAVOURS[name]) for name in table]
+    figure, axis = plt.subplots(figsize=(8, 3.4))
+    means = table.mean()
+    axis.plot(parameters, means, marker="o", color=RIGHT)
+    for name, x, y in zip(means.index, parameters, means, strict=True):
+        axis.annotate(
+            short_name(name),
+            (x, y),
+            xytext=(0, 8),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9,
+        )
+    axis.set(xscale="log", xlabel="parameters of the backbone", ylabel=label, ylim=(0, 103))
+    return figure

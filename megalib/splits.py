@@ -1,0 +1,123 @@
+"""The closed-set split, the aggregated training set, and the comparison with the published."""
+
+import hashlib
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from megalib import published
+from megalib.errors import UserError
+from megalib.files import shown
+
+UNKNOWN = "unknown"
+TEXT_COLUMNS = {"image_id": str, "identity": str, "path": str, "date": str, "split": str}
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read a metadata file; ids and identities stay text, also where they look like numbers.
+
+    Raises:
+        UserError: the file is missing or lacks a column.
+    """
+    if not path.is_file():
+        raise UserError(
+            f"no prepared data at {shown(path)}: run 1_prepare.ipynb first, or `make book`"
+        )
+    metadata = pd.read_csv(path, index_col=0, dtype=TEXT_COLUMNS)
+    missing = {"image_id", "identity", "path", "split"} - set(metadata)
+    if missing:
+        raise UserError(f"{shown(path)} lacks the columns {', '.join(sorted(missing))}")
+    return metadata
+
+
+def add_closed_set_split(metadata: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
+    """Assign each image of a known individual to "train" or "test".
+
+    Closed set: every individual of the test part is in the training part too. Images of unknown
+    individuals get no split (NaN).
+
+    Args:
+        metadata: one row per image with a column `identity`, indexed 0 … n-1.
+        share: part of the images that goes to training, between 0 and 1.
+        seed: of the generator of wildlife-datasets; 666 gives the published split.
+
+    Returns:
+        A copy with the column `split`.
+
+    Raises:
+        UserError: no image shows a known individual, or the share is no share.
+    """
+    if not 0 < share < 1:
+        raise UserError(f"train_share must lie between 0 and 1, not {share}")
+    if not (metadata["identity"] != UNKNOWN).any():
+        raise UserError("no image of a known individual: there is nothing to split")
+    from megalib.wildlife import splits  # takes seconds to import
+
+    splitter = splits.ClosedSetSplit(share, identity_skip=UNKNOWN, seed=seed)
+    train, test = splitter.split(metadata.assign(identity=_as_in_a_file(metadata)))[0]
+    result = metadata.copy()
+    result["split"] = pd.Series(dtype=object)
+    result.loc[train, "split"] = "train"
+    result.loc[test, "split"] = "test"
+    return result
+
+
+def _as_in_a_file(metadata: pd.DataFrame) -> pd.Series:
+    """Identities as pandas reads them from a CSV file: as numbers where all look like numbers.
+
+    The published split was made of a file, and goes through the individuals in sorted order;
+    numbers sort in another way than their texts.
+    """
+    file = io.StringIO(metadata[["identity"]].to_csv(index=False))
+    return pd.read_csv(file)["identity"].set_axis(metadata.index)
+
+
+def aggregate(metadata: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Join the training parts of several datasets into the training set of a MegaDescriptor.
+
+    Args:
+        metadata: prepared metadata by the name of the dataset.
+
+    Returns:
+        The training rows of all, with the dataset's name in a column of its own and before
+        identity ("LionData_Maskio") and path ("LionData/…"), so that equal names do not meet.
+    """
+    parts = [
+        part[part["split"] == "train"].assign(
+            dataset=name,
+            identity=lambda rows, name=name: name + "_" + rows["identity"],
+            path=lambda rows, name=name: name + "/" + rows["path"],
+        )
+        for name, part in metadata.items()
+    ]
+    return pd.concat(parts)
+
+
+def digest(image_ids: Iterable[object]) -> str:
+    """SHA-256 of the sorted image ids, as text, joined by a newline."""
+    text = "\n".join(sorted(str(image_id) for image_id in image_ids))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def compare_with_published(dataset: str, metadata: pd.DataFrame) -> str:
+    """Say in one sentence how a split relates to the published one."""
+    facts = published.datasets()
+    if dataset not in facts.index:
+        return "There is no published split: the compendium draws this dataset itself."
+    fact = facts.loc[dataset]
+    if pd.isna(fact["train_sha256"]):
+        return "The digest of the published split is not known, so it cannot be compared."
+    parts = ("train", "test")
+    found = {part: metadata.loc[metadata["split"] == part, "image_id"] for part in parts}
+    if all(digest(found[part]) == fact[f"{part}_sha256"] for part in parts):
+        counts = ", ".join(f"{len(found[part])} {part}" for part in parts)
+        return f"Identical to the published split ({counts} images)."
+    counts = ", ".join(
+        f"{len(found[part])} instead of {fact[f'n_{part}']:.0f} {part} images" for part in parts
+    )
+    return (
+        f"Differs from the published split: {counts}. Likely reasons: labels that were corrected "
+        "since, missing images, or another seed or share."
+    )

@@ -1,0 +1,59 @@
+"""What the tests share: quick ones first, a small prepared run, and reasons to skip."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from megalib.files import ROOT, Run
+
+# The networks of the tests are tiny: two threads would only wait for each other.
+torch.set_num_threads(1)
+
+SHARED = ROOT.parent / "shared"
+
+needs_shared = pytest.mark.skipif(
+    not (SHARED / "published").is_dir(), reason="needs ../shared beside the repository"
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Run slow tests last, so that a simple mistake shows at once."""
+    items.sort(key=lambda item: bool(item.get_closest_marker("slow")))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch) -> Run:
+    """An empty run in a folder of its own."""
+    monkeypatch.setenv("MEGALIB_RUNS", str(tmp_path / "runs"))
+    return Run("test")
+
+
+def write_image(path: Path, size: tuple[int, int], seed: int) -> None:
+    """A noisy picture with one colour per seed."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 80, (size[1], size[0], 3)) + rng.integers(0, 170, 3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+
+
+@pytest.fixture
+def prepared(run) -> Run:
+    """A run with one prepared dataset, "DemoLeopard": 4 individuals, 5 images each, 1 unknown."""
+    rows = []
+    for number in range(21):
+        identity = "unknown" if number == 20 else f"cat{number % 4}"
+        path = f"images/{number}_{number}.png"
+        split = None if identity == "unknown" else ("test" if number >= 16 else "train")
+        for size in (256, 518):
+            colour = 99 if identity == "unknown" else number % 4
+            write_image(run.images(size, "DemoLeopard") / path, (40, 32), colour)
+        rows.append((str(number), identity, path, split))
+    metadata = pd.DataFrame(rows, columns=["image_id", "identity", "path", "split"])
+    target = run.metadata("DemoLeopard")
+    target.parent.mkdir(parents=True)
+    metadata.to_csv(target)
+    return run

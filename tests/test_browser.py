@@ -1,0 +1,144 @@
+"""Every page of the built demo book, opened in a headless Chromium."""
+
+import os
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+
+from megalib.files import ROOT
+
+HTML = ROOT / "runs" / "demo" / "book" / "_build" / "html"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+IN_CI = bool(os.environ.get("CI"))  # there, book and browser must be present
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(not IN_CI and not CHROMIUM, reason="needs chromium"),
+    pytest.mark.skipif(not IN_CI and not HTML.is_dir(), reason="needs the book: make book"),
+]
+
+
+def pages() -> list[str]:
+    """All pages of the table of contents, as addresses below the book's root."""
+    found = []
+
+    def walk(node):
+        for entry in node if isinstance(node, list) else [node]:
+            if "file" in entry:
+                found.append(entry["file"])
+            if "glob" in entry:
+                found.extend(str(path.relative_to(ROOT).with_suffix("")) for path in staged(entry))
+            for key in ("parts", "chapters", "sections"):
+                walk(entry.get(key, []))
+
+    def staged(entry):
+        return sorted(ROOT.glob(entry["glob"] + ".ipynb"))
+
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    walk(toc)
+    return [f"{name}.html" for name in [toc["root"], *found]]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files and keeps no log."""
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def site():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(HTML)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, site):
+    """A page whose requests to other hosts are refused and noted."""
+    page = browser.new_page()
+    page.elsewhere = []
+
+    def only_here(route):
+        if route.request.url.startswith((site, "data:")):
+            route.continue_()
+        else:
+            page.elsewhere.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", only_here)
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize("address", pages())
+def test_a_page_loads_with_all_its_figures(page, site, address):
+    mistakes = []
+    page.on("pageerror", lambda error: mistakes.append(str(error)))
+    response = page.goto(f"{site}/{address}", wait_until="load")
+    assert response.ok
+    assert page.locator("h1").count() == 1
+    broken = page.eval_on_selector_all(
+        "article img", "images => images.filter(i => !i.naturalWidth).map(i => i.src)"
+    )
+    assert broken == []
+    unnamed = page.eval_on_selector_all(
+        "article img", "images => images.filter(i => !i.alt).map(i => i.src)"
+    )
+    assert unnamed == []
+    assert mistakes == []
+
+
+@pytest.mark.parametrize("address", [name for name in pages() if "/run/" in name])
+def test_no_demo_figure_can_be_taken_for_a_published_one(page, site, address):
+    page.goto(f"{site}/{address}")
+    text = page.locator("article").inner_text()
+    assert "Drawn animals" in text
+    assert "Made by" in text
+    if "1_prepare" not in address:
+        assert "demo scale" in text
+        assert "not results of the published MegaDescriptors" in text
+
+
+def test_titles_are_all_different(page, site):
+    titles = []
+    for address in pages():
+        page.goto(f"{site}/{address}")
+        titles.append(page.locator("h1").inner_text())
+    assert len(set(titles)) == len(titles), titles
+    assert sum("Training MegaDescriptor" in title for title in titles) == 5
+    assert sum("Inference with MegaDescriptor" in title for title in titles) == 5
+
+
+def test_links_inside_the_book_lead_somewhere(page, site):
+    for address in pages():
+        page.goto(f"{site}/{address}")
+        for link in page.eval_on_selector_all("article a", "links => links.map(a => a.href)"):
+            target, _, anchor = link.removeprefix(site + "/").partition("#")
+            if link.startswith(site):
+                file = HTML / target
+                assert file.is_file(), f"{address}: {link}"
+                assert not anchor or f'id="{anchor}"' in file.read_text(), f"{address}: {link}"
+
+
+def test_the_table_of_contents_is_complete():
+    assert len(pages()) == 20, pages()
+    assert all(Path(HTML, name).is_file() for name in pages())

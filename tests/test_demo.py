@@ -1,0 +1,250 @@
+"""The drawn animals: same seed same pixels, and every rule of preparation has its case."""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from megalib import demo
+from megalib.demo import datasets
+from megalib.demo.coats import TILE, cell_tile, stripe_tile, traits
+from megalib.demo.pictures import SIZES, SPECIES, bounding_box, draw_picture, sheets
+
+SMALL = {"individuals": 3, "pictures": 7, "workers": 2}
+
+
+def digests(root):
+    """Digest every file below a folder except the mark of the download."""
+    files = sorted(p for p in root.rglob("*") if p.is_file())
+    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Draw a small version of all four data sets once."""
+    root = tmp_path_factory.mktemp("demo")
+    return {name: demo.draw(name, root / name, **SMALL) for name in demo.DEMO_DATASETS}
+
+
+def test_names_lead_to_classes():
+    assert len(demo.DEMO_DATASETS) >= 4
+    for name, cls in demo.DEMO_DATASETS.items():
+        assert name == cls.__name__ == cls.display_name()
+        assert name.startswith("Demo")
+        assert cls.summary["wild"] is False
+        assert cls.summary["real_animals"] is False
+
+
+def test_sizes_serve_both_prepared_sizes():
+    assert min(min(size) for size in SIZES) > 518
+    assert len({round(w / h, 2) for w, h in SIZES}) >= 5
+    assert any(w > h for w, h in SIZES) and any(w < h for w, h in SIZES)
+
+
+@pytest.mark.parametrize("species", SPECIES)
+def test_same_seed_same_pixels(species):
+    first, _ = draw_picture(1, species, 2, 3)
+    sheets.cache_clear()
+    draw_picture(1, species, 0, 0)
+    again, _ = draw_picture(1, species, 2, 3)
+    other, _ = draw_picture(2, species, 2, 3)
+    assert first.dtype == np.uint8 and first.shape[2] == 3
+    assert np.array_equal(first, again)
+    assert first.shape != other.shape or not np.array_equal(first, other)
+
+
+def test_number_of_processes_changes_nothing(tmp_path):
+    for workers in (1, 2):
+        demo.draw("DemoZebra", tmp_path / str(workers), workers=workers, individuals=2, pictures=6)
+    assert digests(tmp_path / "1") == digests(tmp_path / "2")
+
+
+def test_another_seed_gives_other_files(tmp_path):
+    for seed in (5, 6):
+        demo.draw("DemoTurtle", tmp_path / str(seed), seed=seed, individuals=1, pictures=2)
+    one, two = digests(tmp_path / "5"), digests(tmp_path / "6")
+    assert all(one[path] != two[path] for path in one if path.endswith(".png"))
+
+
+def test_catalogues(drawn):
+    for name, dataset in drawn.items():
+        df = dataset.df
+        assert {"image_id", "identity", "path"} <= set(df.columns)
+        assert df["image_id"].is_unique
+        named = df["identity"] != dataset.unknown_name
+        assert df["identity"][named].nunique() == SMALL["individuals"]
+        first = df["path"][named].groupby(df["identity"][named]).nunique()
+        assert (first >= SMALL["pictures"]).all(), name
+        for path in df["path"].unique():
+            with Image.open(dataset.get_absolute_path(path)) as image:
+                assert image.mode == "RGB" and min(image.size) > 518
+                assert image.format == ("PNG" if name == "DemoTurtle" else "JPEG")
+
+
+def test_reading_again_gives_the_same_catalogue(drawn):
+    for name, dataset in drawn.items():
+        pd.testing.assert_frame_equal(dataset.df, demo.DEMO_DATASETS[name](dataset.root).df)
+
+
+def test_pairs_share_a_picture(drawn):
+    df = drawn["DemoZebra"].df
+    pairs = df[df["path"].duplicated(keep=False)]
+    assert len(pairs) == 2 * SMALL["individuals"]
+    for _, pair in pairs.groupby("path"):
+        assert pair["identity"].nunique() == 2
+        assert pair["bbox"].map(tuple).nunique() == 2
+
+
+@pytest.mark.parametrize("name", ["DemoZebra", "DemoWhaleShark"])
+def test_boxes_lie_inside_their_pictures(drawn, name):
+    dataset = demo.DEMO_DATASETS[name](drawn[name].root, img_load="bbox")
+    for k, (x, y, w, h) in enumerate(dataset.df["bbox"]):
+        assert all(isinstance(c, int) for c in (x, y, w, h))
+        width, height = dataset.get_image(k).size
+        assert 0 <= x < x + w <= width and 0 <= y < y + h <= height
+        assert dataset[k].size == (w, h)
+        assert min(w, h) > 60
+
+
+@pytest.mark.parametrize("species", SPECIES)
+def test_boxes_hold_the_animal(species):
+    for picture in range(3):
+        companion = 1 if species == "zebra" and picture == 2 else None
+        pixels, sightings = draw_picture(demo.SEED, species, 0, picture, companion)
+        assert len(sightings) == 1 + (companion is not None)
+        for sighting in sightings:
+            x, y, w, h = sighting.bbox
+            assert sighting.mask.shape == pixels.shape[:2]
+            assert sighting.mask[y : y + h, x : x + w].sum() == sighting.mask.sum() > 0
+            rows, columns = np.nonzero(sighting.mask)
+            slack = 0.03 * max(w, h) + 1
+            assert rows.min() - y <= slack and columns.min() - x <= slack
+
+
+def test_box_margin_stops_at_the_edge():
+    mask = np.zeros((100, 200), np.uint8)
+    mask[0:50, 20:120] = 255
+    assert bounding_box(mask) == (17, 0, 106, 53)
+
+
+def test_segmented_animals_lie_on_pure_black(drawn):
+    dataset = demo.DEMO_DATASETS["DemoTurtle"](drawn["DemoTurtle"].root, img_load="crop_black")
+    for k in range(len(dataset)):
+        full = np.asarray(dataset.get_image(k))
+        border = (
+            np.concatenate([full[:3], full[-3:]]),
+            np.concatenate([full[:, :3], full[:, -3:]], 1),
+        )
+        assert all((edge == 0).all() for edge in border)
+        assert (full.max(axis=2) > 0).mean() > 0.1
+        cropped = dataset[k].size
+        assert cropped[0] < full.shape[1] and cropped[1] < full.shape[0]
+
+
+def test_some_leopards_are_unknown(drawn):
+    dataset = drawn["DemoLeopard"]
+    unknown = dataset.df["identity"] == dataset.unknown_name
+    assert 0 < unknown.sum() < (~unknown).sum()
+    known = demo.DEMO_DATASETS["DemoLeopard"](dataset.root, remove_unknown=True)
+    assert len(known) == (~unknown).sum()
+    assert "bbox" not in dataset.df
+
+
+def test_sharks_have_dates(drawn):
+    df = drawn["DemoWhaleShark"].df
+    days = pd.to_datetime(df["date"], format="%Y-%m-%d")
+    assert days.dt.year.nunique() >= 2
+    assert (days.groupby(df["identity"]).nunique() >= 2).all()
+    assert days.nunique() < len(df)
+
+
+def test_second_call_draws_nothing(drawn, monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise AssertionError("drew again")
+
+    dataset = drawn["DemoTurtle"]
+    monkeypatch.setattr(datasets, "ProcessPoolExecutor", fail)
+    again = demo.draw("DemoTurtle", dataset.root, **SMALL)
+    pd.testing.assert_frame_equal(dataset.df, again.df)
+    type(dataset).get_data(dataset.root)
+
+
+def test_other_settings_are_refused(drawn):
+    with pytest.raises(ValueError, match="was drawn with"):
+        demo.draw("DemoTurtle", drawn["DemoTurtle"].root, **(SMALL | {"pictures": 5}))
+
+
+def test_unknown_name_is_refused(tmp_path):
+    with pytest.raises(KeyError):
+        demo.draw("DemoUnicorn", tmp_path)
+
+
+def test_stopped_drawing_is_not_taken_for_finished(tmp_path, monkeypatch):
+    small = {"workers": 1, "individuals": 1, "pictures": 2}
+    root, whole = tmp_path / "stopped", tmp_path / "whole"
+
+    def stop(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(datasets, "_write", stop)
+        with pytest.raises(KeyboardInterrupt):
+            demo.draw("DemoTurtle", root, **small)
+    assert list(root.rglob("*.png"))
+    with pytest.raises(FileNotFoundError, match="no finished drawing"):
+        demo.DemoTurtle(str(root))
+    (root / "images" / "left_over.png").write_bytes(b"half a picture")
+    demo.draw("DemoTurtle", root, **small)
+    demo.draw("DemoTurtle", whole, **small)
+    assert digests(root) == digests(whole)
+
+
+def test_forced_drawing_replaces(tmp_path):
+    small = {"workers": 1, "individuals": 1, "pictures": 2}
+    demo.draw("DemoTurtle", tmp_path, **small)
+    before = digests(tmp_path)
+    demo.DemoTurtle.get_data(str(tmp_path), force=True, seed=99, **small)
+    assert digests(tmp_path).keys() == before.keys()
+    assert digests(tmp_path) != before
+
+
+def test_tiles_are_periodic():
+    rng = np.random.default_rng(0)
+    for tile in (stripe_tile(rng), *cell_tile(rng)[:2]):
+        assert tile.shape == (TILE, TILE) and tile.dtype == np.float32
+        inner = np.abs(np.diff(tile, axis=0)).max()
+        assert np.abs(tile[0] - tile[-1]).max() <= 1.5 * inner
+
+
+def test_traits_are_individual_and_do_not_depend_on_the_others():
+    own = [traits(1, 0, i) for i in range(12)]
+    assert len({round(t.scale, 3) for t in own}) == 12
+    assert max(t.scale for t in own) / min(t.scale for t in own) > 1.8
+    assert all(abs(c - 1) <= 0.1 for t in own for c in t.tint)
+    assert own[3] == traits(1, 0, 3) != traits(2, 0, 3)
+
+
+def test_coats_agree_among_pictures_and_differ_among_individuals():
+    """The share of dark coat varies more between turtles than between pictures of one."""
+
+    def darkness(individual, picture):
+        pixels, sightings = draw_picture(demo.SEED, "turtle", individual, picture)
+        animal = pixels[sightings[0].mask > 200].astype(float).mean(axis=1)
+        return (animal < 0.8 * animal.mean()).mean()
+
+    share = np.array([[darkness(i, k) for k in range(5)] for i in range(6)])
+    assert share.mean(axis=1).std() > 1.2 * share.std(axis=1).mean()
+
+
+@pytest.mark.slow
+def test_whole_demo_has_its_size(tmp_path):
+    total = 0
+    for name in demo.DEMO_DATASETS:
+        df = demo.draw(name, tmp_path / name).df
+        counts = df[df["identity"] != "unknown"].groupby("identity")["path"].nunique()
+        assert len(counts) == datasets.INDIVIDUALS
+        assert (counts >= datasets.PICTURES).all()
+        total += df["path"].nunique()
+    assert 1100 <= total <= 1300

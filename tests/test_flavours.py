@@ -1,0 +1,80 @@
+import csv
+
+import pytest
+
+from megalib import flavours, networks
+from megalib.errors import UserError
+from megalib.files import PUBLISHED
+
+NAMES = list(flavours.FLAVOURS)
+
+
+def test_published_scale_is_the_published_recipe_to_the_letter():
+    with (PUBLISHED / "flavours.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["flavour"] for row in rows] == NAMES
+    for row in rows:
+        flavour = flavours.get(row["flavour"], "published")
+        size = flavour.image_size
+        spatial = (
+            f"RandomResizedCrop(({size},{size}),scale=(0.8,1.0))"
+            if flavour.random_crop
+            else f"Resize(({size},{size}))"
+        )
+        told = {
+            "timm_architecture": flavour.architecture,
+            "timm_pretrained_tag": flavour.pretrained_tag,
+            "image_size": str(size),
+            "stored_size": str(flavour.stored_size),
+            "train_spatial": spatial,
+            "train_augment": f"RandAugment(num_ops={flavour.augment_ops},"
+            f"magnitude={flavour.augment_magnitude})",
+            "infer_spatial": f"Resize(({size},{size}))",
+            "mean": " ".join(map(str, flavour.mean)),
+            "std": " ".join(map(str, flavour.std)),
+            "margin_rad": str(flavour.margin),
+            "scale": f"{flavour.loss_scale:g}",
+            "optimizer": flavour.optimizer,
+            "lr": str(flavour.learning_rate),
+            "momentum": str(flavour.momentum),
+            "eta_min": str(flavour.minimum_learning_rate),
+            "T_max": str(flavour.epochs),
+            "batch_size": str(flavour.batch_size),
+            "accumulation_steps": str(flavour.accumulation_steps),
+            "epochs": str(flavour.epochs),
+            "hub_id": flavour.hub_id,
+        }
+        assert told == {key: row[key] for key in told}
+        assert flavour.batch_size * flavour.accumulation_steps == 128
+
+
+def test_the_demo_keeps_the_order_of_size_and_says_that_it_is_one():
+    sizes = [
+        networks.parameter_count(networks.untrained(flavours.get(name, "demo"), 0))
+        for name in NAMES
+    ]
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) == len(sizes)
+    assert all("demo scale" in flavours.get(name, "demo").title for name in NAMES)
+
+
+def test_published_backbones_have_the_known_sizes():
+    """Millions of parameters without a head, see data/published/README.md."""
+    counts = [
+        round(networks.published_parameter_count(flavours.get(name)) / 1e6, 1) for name in NAMES
+    ]
+    assert counts[:3] == [27.5, 48.8, 86.7]
+    assert counts[4] == 195.2
+
+
+def test_a_recipe_can_be_changed_and_every_difference_is_marked():
+    flavour = flavours.get(NAMES[0], "published", epochs=3, batch_size=None)
+    table = flavours.beside_published(flavour)
+    assert list(table.index[table["differs"] == "●"]) == ["epochs"]
+    assert table.loc["epochs", "this run"] == "3"
+
+
+@pytest.mark.parametrize("changes", [{"epochs": 0}, {"batch_size": -1}, {"learning_rate": 0.0}])
+def test_values_that_no_training_can_have_are_refused(changes):
+    with pytest.raises(UserError, match="greater than zero"):
+        flavours.get(NAMES[0], "demo", **changes)

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from megalib import flavours, images
+from megalib.errors import UserError
+
+from .conftest import write_image
+
+
+def test_inference_squeezes_to_a_square_bilinearly_and_normalises(tmp_path):
+    write_image(tmp_path / "a.png", (50, 30), 0)
+    flavour = flavours.get("MegaDescriptor-T-224", "demo")
+    found = images.inference_transform(flavour)(images.load(tmp_path / "a.png"))
+    side = flavour.image_size
+    picture = Image.open(tmp_path / "a.png").resize((side, side), Image.Resampling.BILINEAR)
+    by_hand = (np.asarray(picture) / 255 - flavour.mean) / flavour.std
+    np.testing.assert_allclose(found.numpy(), by_hand.transpose(2, 0, 1), atol=1e-5)
+    assert found.dtype == torch.float32
+
+
+def test_an_augmented_image_depends_on_its_seed_alone(tmp_path):
+    write_image(tmp_path / "a.png", (300, 280), 0)
+    transform = images.training_transform(flavours.get("MegaDescriptor-T-224", "demo"))
+    data = images.SeededImageFiles(tmp_path, ["a.png"], transform)
+    torch.manual_seed(1)
+    first, label = data[(7, 0)]
+    state = torch.get_rng_state()
+    again, _ = data[(7, 0)]
+    other, _ = data[(8, 0)]
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(state, torch.get_rng_state()), "the global stream must not notice"
+    assert label == 0
+
+
+def test_kept_images_are_read_once(tmp_path):
+    write_image(tmp_path / "a.png", (9, 9), 0)
+    data = images.ImageFiles(tmp_path, ["a.png"], lambda image: torch.zeros(1), keep=True)
+    first = data.image(0)
+    (tmp_path / "a.png").unlink()
+    assert data.image(0) is first
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no picture"])
+def test_an_unreadable_image_is_named(tmp_path, content):
+    if content is not None:
+        (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(UserError, match=r"cannot read image .*a\.jpg"):
+        images.load(tmp_path / "a.jpg")

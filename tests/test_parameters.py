@@ -1,0 +1,140 @@
+import subprocess
+import sys
+
+import papermill
+import pytest
+import yaml
+
+from megalib import notebook, parameters
+from megalib.catalogue import CATALOGUE
+from megalib.errors import UserError
+from megalib.files import NOTEBOOKS, PROFILES, ROOT
+from megalib.flavours import FLAVOURS
+
+NAMES = list(parameters.notebooks())
+
+
+def test_the_four_notebooks_are_found_in_their_order():
+    assert NAMES == ["1_prepare", "2_train", "3_infer", "4_results"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_papermill_reads_the_same_parameters_with_type_and_help(name):
+    found = papermill.inspect_notebook(str(parameters.notebooks()[name]))
+    declared = parameters.declared(name)
+    assert list(found) == list(declared)
+    for parameter, facts in found.items():
+        assert facts["inferred_type_name"] in {"str", "int", "float", "bool", "list"}, parameter
+        assert len(facts["help"]) > 10, parameter
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_notebook_is_the_manual(name):
+    command = [sys.executable, "-m", "papermill", "--help-notebook", f"notebooks/{name}.ipynb"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    for parameter in parameters.declared(name):
+        assert parameter in result.stdout
+
+
+def test_the_same_parameter_means_the_same_in_every_notebook():
+    known = parameters.known()
+    for name in NAMES:
+        for parameter, default in parameters.declared(name).items():
+            assert known[parameter] == default, (name, parameter)
+
+
+def test_the_demo_profile_is_what_the_notebooks_do_by_default():
+    profile = yaml.safe_load((PROFILES / "demo.yaml").read_text())
+    known = parameters.known()
+    assert {key: known[key] for key in profile} == profile
+
+
+def test_the_paper_profile_is_all_datasets_and_flavours_at_published_scale():
+    profile = parameters.read_profile("paper")
+    assert profile["datasets"] == [name for name, data in CATALOGUE.items() if not data.is_drawn]
+    assert len(profile["datasets"]) == 29
+    assert profile["flavours"] == list(FLAVOURS)
+    assert profile["scale"] == "published"
+    recipe = {"epochs", "batch_size", "accumulation_steps", "learning_rate"}
+    assert not recipe & set(profile), "published hyper-parameters must not be overridden"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"flavor": "x"}, "unknown parameter 'flavor': did you mean 'flavour'?"),
+        ({"epoch": 3}, "did you mean 'epochs'?"),
+        ({"flavour": "MegaDescriptor-T-223"}, "did you mean 'MegaDescriptor-T-224'?"),
+        ({"flavours": ["MegaDescriptor-X"]}, "unknown flavour 'MegaDescriptor-X'"),
+        ({"dataset": "LionsData"}, "did you mean 'LionData'?"),
+        ({"datasets": ["demozebra"]}, "did you mean 'DemoZebra'?"),
+        ({"scale": "big"}, "unknown scale 'big': valid are published, demo"),
+        ({"seed": "one"}, "parameter seed must be of type int, not 'one'"),
+        ({"datasets": "LionData"}, "parameter datasets must be of type list"),
+        ({"compare_untrained": 1}, "must be of type bool"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_line(values, message):
+    with pytest.raises(UserError) as caught:
+        parameters.check(values)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_whole_number_will_do_for_a_float():
+    parameters.check({"train_share": 1})
+
+
+def test_a_profile_sets_each_notebook_only_its_own_parameters():
+    merged = parameters.for_notebook("1_prepare", {"seed": 3, "dataset": "LionData"}, {"raw": "x"})
+    assert merged == {"dataset": "LionData", "raw": "x"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("absent.yaml", None, "cannot read the profile"),
+        ("list.yaml", "- 1\n", "must hold lines of"),
+        ("broken.yaml", "a: [1\n", "no valid YAML"),
+        ("unknown.yaml", "flavor: x\n", "did you mean 'flavour'?"),
+    ],
+)
+def test_a_bad_profile_is_named(tmp_path, name, text, message):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=message.replace("?", r"\?")):
+        parameters.read_profile(str(tmp_path / name))
+
+
+def test_an_unknown_profile_is_refused_with_the_nearest():
+    with pytest.raises(UserError, match="did you mean 'lions'"):
+        parameters.read_profile("lion")
+
+
+def test_a_notebook_refuses_what_papermill_injected_by_mistake():
+    variables = parameters.declared("2_train") | {
+        "In": ["", 'profile: str = "demo"', '# Parameters\nflavor = "MegaDescriptor-T-224"\n']
+    }
+    with pytest.raises(UserError, match="did you mean 'flavour'"):
+        notebook.start("2_train", variables)
+
+
+def test_a_notebook_takes_parameters_of_other_notebooks_from_a_profile():
+    variables = parameters.declared("1_prepare") | {"In": ["", "# Parameters\nseed = 3\n"]}
+    assert notebook.start("1_prepare", variables).profile == "demo"
+
+
+def test_a_notebook_checks_values_typed_into_its_parameter_cell():
+    variables = parameters.declared("2_train") | {"flavour": "MegaDescriptor-T", "In": []}
+    with pytest.raises(UserError, match="MegaDescriptor-T-224"):
+        notebook.start("2_train", variables)
+
+
+def test_notebooks_are_stored_without_outputs():
+    import nbformat
+
+    for path in NOTEBOOKS.rglob("*.ipynb"):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code":
+                assert not cell.outputs, path
+                assert cell.execution_count is None, path

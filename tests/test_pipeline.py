@@ -1,0 +1,156 @@
+import json
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from megalib import book, parameters, pipeline
+from megalib.errors import UserError
+from megalib.files import ROOT
+
+
+def snakemake(*arguments, runs=None):
+    """Plan with the real Snakefile; nothing is executed."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "2", *arguments]
+    environment = os.environ | ({"MEGALIB_RUNS": str(runs)} if runs else {})
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def jobs(result) -> dict[str, int]:
+    """The table of jobs that snakemake prints, by rule."""
+    lines = [line.split() for line in result.stdout.splitlines()]
+    return {line[0]: int(line[1]) for line in lines if len(line) == 2 and line[1].isdigit()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["profile=paper"], {"prepare": 29, "aggregate": 1, "train": 5, "infer": 5, "results": 1}),
+        (["profile=paper", "weights=hub"], {"prepare": 29, "infer": 5, "results": 1}),
+        (["profile=lions"], {"prepare": 1, "aggregate": 1, "train": 5, "infer": 5, "results": 1}),
+        (["profile=demo"], {"prepare": 4, "aggregate": 1, "train": 5, "infer": 5, "results": 1}),
+    ],
+    ids=" ".join,
+)
+def test_a_profile_resolves_to_its_whole_matrix(tmp_path, arguments, expected):
+    found = jobs(snakemake("--quiet", "rules", "--config", *arguments, runs=tmp_path))
+    assert found.pop("total") == sum(expected.values()) + 2
+    assert found == expected | {"all": 1, "book": 1}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("profile=demos", "unknown profile 'demos': did you mean 'demo'?"),
+        ("epoch=3", "unknown parameter 'epoch': did you mean 'epochs'?"),
+        ("flavours=[MegaDescriptor-T-22]", "did you mean 'MegaDescriptor-T-224'?"),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_told_before_anything_runs(config, message):
+    result = snakemake("--config", config)
+    assert result.returncode != 0
+    assert message in result.stderr + result.stdout
+    assert "Traceback" not in result.stderr
+
+
+def test_every_notebook_is_rerun_when_code_it_uses_changes():
+    files = {
+        name: {path.name for path in pipeline.code_of(name)} for name in parameters.notebooks()
+    }
+    assert {"prepare.py", "splits.py", "scenes.py"} <= files["1_prepare"]
+    assert {"training.py", "networks.py", "images.py"} <= files["2_train"]
+    assert {"retrieval.py", "features.py", "inference.py"} <= files["3_infer"]
+    assert "training.py" not in files["1_prepare"] | files["4_results"]
+    assert "retrieval.py" not in files["1_prepare"] | files["2_train"] | files["4_results"]
+    assert "results.py" not in files["1_prepare"] | files["2_train"] | files["3_infer"]
+    assert "book.py" not in set.union(*files.values())
+
+
+def test_an_unknown_parameter_never_starts_a_kernel(tmp_path):
+    with pytest.raises(UserError, match="did you mean 'flavour'"):
+        pipeline.execute("2_train", tmp_path / "a.ipynb", {"flavor": "x"})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_failed_notebook_is_kept_and_named_and_the_error_is_one_line(run):
+    output = run.notebook("4_results", "results")
+    command = [sys.executable, "-m", "megalib.pipeline", "4_results", str(output)]
+    result = subprocess.run(
+        [*command, "--parameters", json.dumps({"profile": "test"})],
+        cwd=ROOT,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode != 0
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: no results in")
+    assert "results.failed.ipynb" in last
+    assert "Traceback" not in result.stderr
+    failed = pipeline.failed_copy(output)
+    assert [path.name for path in output.parent.iterdir()] == [failed.name]
+    with pytest.raises(UserError, match="failed"):
+        book.read_executed(failed)
+
+
+@pytest.fixture
+def executed(tmp_path):
+    """An executed notebook as papermill leaves it."""
+    code = nbformat.v4.new_code_cell("1", execution_count=1)
+    code.metadata["mystnb"] = {"image": {"alt": "Curve of {flavour}"}}
+    title = nbformat.v4.new_markdown_cell("# Train one flavour\n\nText.")
+    title.metadata["book"] = {"title": "Training {flavour}"}
+    notebook = nbformat.v4.new_notebook(cells=[title, code])
+    notebook.metadata["papermill"] = {"parameters": {"flavour": "MegaDescriptor-T-224"}}
+    return notebook
+
+
+def written(notebook, folder):
+    path = folder / "2_train" / "T.ipynb"
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_pages_are_titled_by_flavour(executed, tmp_path, monkeypatch):
+    monkeypatch.setattr(book, "STAGE", tmp_path / "stage")
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "headline.png").write_bytes(b"picture")
+    book.stage([written(executed, tmp_path)], tmp_path / "figures")
+    page = nbformat.read(tmp_path / "stage" / "2_train" / "T.ipynb", as_version=4)
+    assert page.cells[0].source == "# Training MegaDescriptor-T-224\n\nText."
+    assert page.cells[1].metadata.mystnb.image.alt == "Curve of MegaDescriptor-T-224"
+    assert (tmp_path / "stage" / "figures" / "headline.png").read_bytes() == b"picture"
+
+
+def test_what_is_not_complete_is_not_published(executed, tmp_path):
+    book.read_executed(written(executed, tmp_path))
+    executed.cells[1].execution_count = None
+    with pytest.raises(UserError, match="cell 2 was never executed"):
+        book.read_executed(written(executed, tmp_path))
+    executed.cells[1].execution_count = 1
+    executed.cells[1].outputs = [
+        nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])
+    ]
+    with pytest.raises(UserError, match="cell 2 failed"):
+        book.read_executed(written(executed, tmp_path))
+    executed.cells[1].outputs = []
+    executed.metadata.papermill["exception"] = True
+    with pytest.raises(UserError, match="stopped with an error"):
+        book.read_executed(written(executed, tmp_path))
+    with pytest.raises(UserError, match="is missing"):
+        book.read_executed(tmp_path / "absent.ipynb")
+
+
+def test_a_page_that_fails_leaves_the_staged_ones_alone(executed, tmp_path, monkeypatch):
+    monkeypatch.setattr(book, "STAGE", tmp_path / "stage")
+    (tmp_path / "stage").mkdir()
+    executed.cells[1].execution_count = None
+    with pytest.raises(UserError):
+        book.stage([written(executed, tmp_path)], tmp_path / "figures")
+    assert (tmp_path / "stage").is_dir()

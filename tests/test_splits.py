@@ -1,0 +1,102 @@
+import hashlib
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from megalib import published, splits
+from megalib.errors import UserError
+
+from .conftest import SHARED, needs_shared
+
+METADATA = sorted((SHARED / "published" / "metadata").glob("*.csv"))
+
+
+def frame(identities):
+    ids = [str(number) for number in range(len(identities))]
+    return pd.DataFrame({"image_id": ids, "identity": identities, "path": ids})
+
+
+@needs_shared
+@pytest.mark.parametrize("path", METADATA, ids=lambda path: path.stem)
+def test_the_published_assignment_is_reproduced(path):
+    theirs = splits.read(path)
+    ours = splits.add_closed_set_split(theirs.drop(columns="split"), 0.8, 666)
+    pd.testing.assert_series_equal(ours["split"], theirs["split"], check_dtype=False)
+    assert splits.compare_with_published(path.stem, ours).startswith("Identical to the published")
+
+
+@needs_shared
+def test_a_difference_from_the_published_split_is_counted():
+    metadata = splits.read(SHARED / "published" / "metadata" / "LionData.csv")
+    told = splits.compare_with_published("LionData", metadata.iloc[1:])
+    assert "584 instead of 585 train images" in told
+    assert "155 instead of 155 test images" in told
+
+
+def test_drawn_datasets_and_unknown_digests_are_not_compared():
+    metadata = frame(["a", "a"]).assign(split=["train", "test"])
+    assert "draws this dataset itself" in splits.compare_with_published("DemoZebra", metadata)
+    assert "not known" in splits.compare_with_published("HappyWhale", metadata)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.lists(st.sampled_from(["a", "b", "c", "unknown"]), min_size=2, max_size=60),
+    st.integers(0, 9),
+)
+def test_every_test_identity_is_in_training_and_the_unknown_in_neither(identities, seed):
+    metadata = frame(identities)
+    if set(identities) == {"unknown"}:
+        with pytest.raises(UserError, match="no image of a known individual"):
+            splits.add_closed_set_split(metadata, 0.8, seed)
+        return
+    result = splits.add_closed_set_split(metadata, 0.8, seed)
+    train = set(result.loc[result["split"] == "train", "identity"])
+    test = set(result.loc[result["split"] == "test", "identity"])
+    assert test <= train
+    assert train == set(identities) - {"unknown"}
+    assert (result["split"].isna() == (result["identity"] == "unknown")).all()
+    assert list(result["image_id"]) == list(metadata["image_id"])
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.2, 1.5])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(UserError, match="train_share"):
+        splits.add_closed_set_split(frame(["a", "a"]), share, 0)
+
+
+def test_the_digest_is_that_of_the_sorted_ids_as_text():
+    assert splits.digest([10, 9]) == hashlib.sha256(b"10\n9").hexdigest()
+
+
+def test_the_training_set_tells_animals_of_equal_names_apart():
+    part = frame(["Leo", "Leo", "Mia"]).assign(split=["train", "test", "train"])
+    combined = splits.aggregate({"A": part, "B": part})
+    assert list(combined["identity"]) == ["A_Leo", "A_Mia", "B_Leo", "B_Mia"]
+    assert list(combined["path"]) == ["A/0", "A/2", "B/0", "B/2"]
+    assert list(combined["dataset"]) == ["A", "A", "B", "B"]
+
+
+def test_ids_that_look_like_numbers_stay_text(tmp_path):
+    path = tmp_path / "metadata.csv"
+    path.write_text(",image_id,identity,path,split\n0,01e5,007,a.jpg,train\n")
+    row = splits.read(path).iloc[0]
+    assert (row["image_id"], row["identity"]) == ("01e5", "007")
+
+
+def test_missing_and_incomplete_metadata_are_named(tmp_path):
+    with pytest.raises(UserError, match=r"no prepared data.*1_prepare"):
+        splits.read(tmp_path / "absent.csv")
+    (tmp_path / "bare.csv").write_text(",image_id,path\n0,1,a.jpg\n")
+    with pytest.raises(UserError, match="lacks the columns identity, split"):
+        splits.read(tmp_path / "bare.csv")
+
+
+def test_published_accuracies_times_test_sizes_are_whole_numbers():
+    table, sizes = published.accuracies(), published.test_sizes()
+    assert table.shape == (29, 5)
+    right = table.mul(sizes, axis=0) / 100
+    assert (right - right.round()).abs().max().max() < 1e-6
+    assert table.mean().round(2).tolist() == [66.61, 69.12, 71.48, 75.09, 79.30]
