@@ -86,7 +86,7 @@ rule prepare:
     params:
         notebook="1_prepare",
         settings=lambda wildcards: settings("1_prepare", dataset=wildcards.dataset),
-    threads: workflow.cores
+    threads: workflow.cores if len(DATASETS) == 1 else 1
     shell:
         EXECUTE
 

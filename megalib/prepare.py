@@ -1,6 +1,7 @@
 """Raw dataset to prepared images in several sizes, and metadata with the split."""
 
 import os
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -13,7 +14,7 @@ from PIL import Image
 from torchvision.transforms import Resize
 from tqdm import tqdm
 
-from megalib import catalogue, splits
+from megalib import catalogue, code, splits
 from megalib.catalogue import Dataset
 from megalib.errors import UserError
 from megalib.files import Run, inside, shown, whole_file
@@ -30,7 +31,7 @@ def fetch(dataset: Dataset, raw: Path, download: bool) -> Path:
     Args:
         dataset: an entry of the catalogue.
         raw: the folder that holds one sub-folder per raw dataset.
-        download: whether missing pictures may be fetched.
+        download: whether missing photographs may be fetched.
 
     Returns:
         The folder of this dataset.
@@ -39,25 +40,43 @@ def fetch(dataset: Dataset, raw: Path, download: bool) -> Path:
         UserError: the pictures are missing, or fetching them failed.
     """
     folder = raw / dataset.name
-    finished = (folder / dataset.loader.download_mark_name).exists()
-    by_hand = not dataset.is_drawn and folder.is_dir() and any(folder.iterdir())
-    if finished or by_hand:
+    if dataset.is_drawn:
+        return _draw(dataset, folder)
+    if folder.is_dir() and any(folder.iterdir()):
         return folder
-    if not (download or dataset.is_drawn):
+    if not download:
         raise UserError(
             f"no raw images of {dataset.name} in {shown(folder)}: put them there, name the folder "
             "above it with -p raw FOLDER, or let wildlife-datasets fetch them with -p download True"
         )
     from megalib import wildlife  # takes seconds to import
 
+    partial = folder.with_name(f".{dataset.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        wildlife.download(dataset.loader, folder)
+        partial.mkdir(parents=True)
+        wildlife.download(dataset.loader, partial)
+        partial.replace(folder)
     except OSError as error:
-        raise UserError(f"cannot make {shown(folder)}: {error.strerror or error}") from error
+        raise UserError(f"cannot fetch {dataset.name} into {shown(folder)}: {error}") from error
     except Exception as error:  # wildlife-datasets raises bare exceptions with instructions
         reason = " ".join(str(error).split())
         raise UserError(f"cannot fetch {dataset.name} into {shown(folder)}: {reason}") from error
+    return folder
+
+
+def _draw(dataset: Dataset, folder: Path) -> Path:
+    """Draw a dataset, again if the drawing code has changed since."""
+    mark, drawn_by = folder / "drawn-by.txt", code.digest("demo")
+    if mark.is_file() and mark.read_text() == drawn_by:
+        return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        dataset.loader.get_data(str(folder), force=True, workers=torch.get_num_threads())
+    except OSError as error:
+        raise UserError(f"cannot draw into {shown(folder)}: {error.strerror}") from error
+    with whole_file(mark) as temporary:
+        temporary.write_text(drawn_by)
     return folder
 
 

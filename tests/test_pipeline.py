@@ -154,3 +154,32 @@ def test_a_page_that_fails_leaves_the_staged_ones_alone(executed, tmp_path, monk
     with pytest.raises(UserError):
         book.stage([written(executed, tmp_path)], tmp_path / "figures")
     assert (tmp_path / "stage").is_dir()
+
+
+needs_book = pytest.mark.skipif(
+    not os.environ.get("CI") and not (ROOT / "runs" / "demo" / "book").is_dir(),
+    reason="needs the demo run: make book",
+)
+
+
+@needs_book
+@pytest.mark.slow
+def test_a_second_call_finds_nothing_to_do():
+    result = snakemake()
+    assert result.returncode == 0
+    assert "Nothing to be done" in result.stdout + result.stderr
+
+
+@needs_book
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("config", "redone"),
+    [
+        ("epochs=3", {"train", "infer", "results", "book", "all"}),
+        ("compare_untrained=False", {"infer", "results", "book", "all"}),
+        ("split_seed=1", {"prepare", "aggregate", "train", "infer", "results", "book", "all"}),
+    ],
+)
+def test_a_changed_parameter_redoes_just_what_depends_on_it(config, redone):
+    found = jobs(snakemake("--quiet", "rules", "--config", config))
+    assert set(found) - {"total"} == redone

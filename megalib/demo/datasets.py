@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
-from wildlife_datasets.datasets import WildlifeDataset, utils
 
 from megalib.demo.pictures import PAIR_EVERY, SPECIES, draw_animal
+from megalib.wildlife import datasets
 
 SEED = 2024
 INDIVIDUALS = 12
@@ -34,7 +34,7 @@ DAYS_PER_INDIVIDUAL = 8
 _DATES = 3  # a word that tells the generator of dates from those of coats and pictures
 
 
-class DemoDataset(WildlifeDataset):
+class DemoDataset(datasets.WildlifeDataset):
     """A drawn species; `get_data(root)` draws it, `DemoX(root)` reads it.
 
     `get_data` also takes `seed`, `workers`, `individuals` and `pictures`, see `draw`.
@@ -136,7 +136,7 @@ class DemoDataset(WildlifeDataset):
         rows = pd.read_csv(Path(self.root) / ANNOTATIONS, dtype={"identity": str, "date": str})
         df = pd.DataFrame(
             {
-                "image_id": utils.create_id(rows["path"] + " " + rows["identity"]),
+                "image_id": datasets.utils.create_id(rows["path"] + " " + rows["identity"]),
                 "identity": rows["identity"],
                 "path": rows["path"].str.replace("/", os.path.sep),
                 "orientation": rows["orientation"],
