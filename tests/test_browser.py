@@ -93,9 +93,11 @@ def page(browser, site):
 def test_a_page_loads_with_all_its_figures(page, site, address):
     mistakes = []
     page.on("pageerror", lambda error: mistakes.append(str(error)))
+    # The theme declares the address of Thebe, which the book does not use, a second time.
+    known = "Identifier 'THEBE_JS_URL' has already been declared"
     response = page.goto(f"{site}/{address}", wait_until="load")
     assert response.ok
-    assert page.locator("h1").count() == 1
+    assert page.locator("article h1").count() == 1
     broken = page.eval_on_selector_all(
         "article img", "images => images.filter(i => !i.naturalWidth).map(i => i.src)"
     )
@@ -104,7 +106,7 @@ def test_a_page_loads_with_all_its_figures(page, site, address):
         "article img", "images => images.filter(i => !i.alt).map(i => i.src)"
     )
     assert unnamed == []
-    assert mistakes == []
+    assert [mistake for mistake in mistakes if mistake != known] == []
 
 
 @pytest.mark.parametrize("address", [name for name in pages() if "/run/" in name])
@@ -122,7 +124,7 @@ def test_titles_are_all_different(page, site):
     titles = []
     for address in pages():
         page.goto(f"{site}/{address}")
-        titles.append(page.locator("h1").inner_text())
+        titles.append(page.locator("article h1").inner_text())
     assert len(set(titles)) == len(titles), titles
     assert sum("Training MegaDescriptor" in title for title in titles) == 5
     assert sum("Inference with MegaDescriptor" in title for title in titles) == 5
@@ -140,5 +142,5 @@ def test_links_inside_the_book_lead_somewhere(page, site):
 
 
 def test_the_table_of_contents_is_complete():
-    assert len(pages()) == 20, pages()
+    assert len(pages()) == 21, pages()
     assert all(Path(HTML, name).is_file() for name in pages())
