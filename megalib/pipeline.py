@@ -36,8 +36,8 @@ def execute(notebook: str, output: Path, values: Mapping[str, Any]) -> None:
     values = parameters.for_notebook(notebook, values)
     source = parameters.notebooks()[notebook]
     failed = failed_copy(output)
-    failed.unlink(missing_ok=True)
     with whole_file(output) as temporary:
+        failed.unlink(missing_ok=True)
         try:
             papermill.execute_notebook(
                 shown(source),

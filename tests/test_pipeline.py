@@ -76,6 +76,12 @@ def test_an_unknown_parameter_never_starts_a_kernel(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_place_that_cannot_be_written_is_named_before_a_kernel_starts(tmp_path):
+    (tmp_path / "taken").write_text("a file, no folder")
+    with pytest.raises(UserError, match=r"cannot write .*MEGALIB_RUNS"):
+        pipeline.execute("1_prepare", tmp_path / "taken" / "a.ipynb", {})
+
+
 @pytest.mark.slow
 def test_a_failed_notebook_is_kept_and_named_and_the_error_is_one_line(run):
     output = run.notebook("4_results", "results")
