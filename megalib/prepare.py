@@ -57,8 +57,6 @@ def fetch(dataset: Dataset, raw: Path, download: bool) -> Path:
         partial.mkdir(parents=True)
         wildlife.download(dataset.loader, partial)
         partial.replace(folder)
-    except OSError as error:
-        raise UserError(f"cannot fetch {dataset.name} into {shown(folder)}: {error}") from error
     except Exception as error:  # wildlife-datasets raises bare exceptions with instructions
         reason = " ".join(str(error).split())
         raise UserError(f"cannot fetch {dataset.name} into {shown(folder)}: {reason}") from error

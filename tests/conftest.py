@@ -1,5 +1,6 @@
 """What the tests share: quick ones first, a small prepared run, and reasons to skip."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
+from megalib import flavours
 from megalib.files import ROOT, Run
+from megalib.flavours import Flavour
 
 # The networks of the tests are tiny: two threads would only wait for each other.
 torch.set_num_threads(1)
@@ -57,3 +60,11 @@ def prepared(run) -> Run:
     target.parent.mkdir(parents=True)
     metadata.to_csv(target)
     return run
+
+
+@pytest.fixture
+def flavour() -> Flavour:
+    """A network of a few thousand numbers, trained as the demo does."""
+    demo = flavours.get("MegaDescriptor-T-224", "demo", epochs=3, batch_size=6)
+    network = {"embed_dim": 8, "depths": (1, 1), "num_heads": (1, 2), "window_size": 4}
+    return replace(demo, image_size=32, network=network | {"img_size": 32})

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,21 +10,6 @@ from .conftest import SHARED, needs_shared
 
 NAME = "MegaDescriptor-T-224"
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def flavour():
-    return replace(
-        flavours.get(NAME, "demo"),
-        image_size=32,
-        network={
-            "img_size": 32,
-            "embed_dim": 8,
-            "depths": (1, 1),
-            "num_heads": (1, 2),
-            "window_size": 4,
-        },
-    )
 
 
 def test_one_row_per_image_in_order_and_the_mode_is_given_back(flavour, prepared):

@@ -17,23 +17,6 @@ NAME = "MegaDescriptor-T-224"
 
 
 @pytest.fixture
-def flavour():
-    """A network of a few thousand numbers, trained as the demo does."""
-    demo = flavours.get(NAME, "demo", epochs=3, batch_size=6)
-    return replace(
-        demo,
-        image_size=32,
-        network={
-            "img_size": 32,
-            "embed_dim": 8,
-            "depths": (1, 1),
-            "num_heads": (1, 2),
-            "window_size": 4,
-        },
-    )
-
-
-@pytest.fixture
 def training_set(prepared):
     return prepare.aggregate(prepared, ["DemoLeopard"])
 

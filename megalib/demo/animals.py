@@ -372,11 +372,16 @@ def _scutes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     x, y = _grid(640, 600)
     rim, middle = spline(TURTLE_SHELL, 2), TURTLE_SCUTES.mean(0)
     centres = np.vstack([TURTLE_SCUTES, middle + 0.985 * (rim - middle)]).astype(np.float32)
-    distance = np.stack([np.hypot(x - cx, y - cy) for cx, cy in centres])
-    distance[len(TURTLE_SCUTES) :] += 26  # scutes of the rim are the smaller ones
-    order = np.argpartition(distance, 1, axis=0)[:2]
-    first, second = np.take_along_axis(distance, order, axis=0)
-    return second - first, centres[order[0], 0], centres[order[0], 1]
+    first, second = np.full_like(x, np.inf), np.full_like(x, np.inf)
+    nearest = np.zeros(x.shape, int)
+    for number, (cx, cy) in enumerate(centres):
+        distance = np.hypot(x - cx, y - cy)
+        if number >= len(TURTLE_SCUTES):
+            distance += 26  # scutes of the rim are the smaller ones
+        nearest[distance < first] = number
+        second = np.minimum(second, np.maximum(first, distance))
+        first = np.minimum(first, distance)
+    return second - first, centres[nearest, 0], centres[nearest, 1]
 
 
 def turtle_coat(rng: np.random.Generator, own: Traits) -> Sheets:
