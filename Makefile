@@ -5,7 +5,7 @@ PROFILE ?= demo
 CORES ?= all
 GPUS ?= 1
 BIN = $(VENV)/bin
-SNAKEMAKE = PATH="$(abspath $(BIN)):$$PATH" snakemake --cores $(CORES) --resources gpus=$(GPUS) --quiet rules
+SNAKEMAKE = PATH="$(abspath $(BIN)):$$PATH" snakemake --cores $(CORES) --resources gpus=$(GPUS) --keep-going --quiet rules
 STAMP = $(VENV)/.megalib-$(shell cksum < requirements.lock | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help

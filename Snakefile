@@ -91,6 +91,19 @@ rule prepare:
         EXECUTE
 
 
+rule datasets:
+    input:
+        sources("0_datasets"),
+        [path(RUN.metadata(name)) for name in DATASETS],
+    output:
+        notebook=path(RUN.notebook("0_datasets", "datasets")),
+    params:
+        notebook="0_datasets",
+        settings=settings("0_datasets"),
+    shell:
+        EXECUTE
+
+
 rule aggregate:
     input:
         [path(RUN.metadata(name)) for name in DATASETS],
@@ -151,6 +164,7 @@ rule infer:
 rule book:
     input:
         notebooks=[
+            path(RUN.notebook("0_datasets", "datasets")),
             *(path(RUN.notebook("1_prepare", name)) for name in DATASETS),
             *(path(RUN.notebook("2_train", name)) for name in FLAVOURS if TRAINS),
             *(path(RUN.notebook("3_infer", name)) for name in FLAVOURS),

@@ -1,10 +1,16 @@
-"""The datasets that can be prepared: the 29 of MegaDescriptor and the drawn ones."""
+"""The datasets that can be prepared: the 29 of MegaDescriptor, the drawn ones, and one's own."""
 
+import csv
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from megalib import published
-from megalib.errors import choose
+from megalib.errors import UserError, choose
+from megalib.files import DATA, resolve, shown
 
 if TYPE_CHECKING:
     from wildlife_datasets.datasets import WildlifeDataset
@@ -17,6 +23,8 @@ class Dataset:
     `loader_name` names a class of `wildlife_datasets.datasets`, or of `megalib.demo` for a drawn
     dataset. `crop` is "full", "bbox", "crop_black" or "mask_then_crop_black". `unique_file_name`
     says whether the image id is added to the name of a prepared file, as in the published ones.
+    `by_hand` is the reason why a person must download it, and empty where a program can. `own` is
+    the folder or CSV file of one's own pictures.
     """
 
     name: str
@@ -25,17 +33,40 @@ class Dataset:
     keeps_date: bool
     unique_file_name: bool = True
     is_drawn: bool = False
+    by_hand: str = ""
+    own: Path | None = None
 
     @property
-    def loader(self) -> type["WildlifeDataset"]:
+    def loader(self) -> Callable[..., "WildlifeDataset"]:
         """The class that reads the raw dataset."""
         # Imported on demand: names are checked everywhere, raw data are read in few places, and
         # these imports take seconds.
+        if self.own is not None:
+            from megalib.own import OwnPictures
+
+            return partial(OwnPictures, table=self.own if self.own.is_file() else None)
         if self.is_drawn:
             from megalib import demo as source
         else:
             from megalib.wildlife import datasets as source
         return getattr(source, self.loader_name)
+
+    @property
+    def is_on_kaggle(self) -> bool:
+        """Whether the download needs an account there."""
+        return hasattr(self.loader, "kaggle_type")
+
+    @property
+    def access(self) -> str:
+        """What it takes to get the raw pictures, in words."""
+        if self.is_drawn or self.own is not None:
+            return "drawn" if self.is_drawn else "your own"
+        if self.by_hand:
+            return "by hand"
+        if self.is_on_kaggle:
+            terms = self.loader.kaggle_type == "competitions"
+            return "a Kaggle account" + (" and the competition's terms" if terms else "")
+        return "open"
 
     @property
     def columns(self) -> list[str]:
@@ -52,6 +83,8 @@ DRAWN = (
 
 
 def _read() -> dict[str, Dataset]:
+    with (DATA / "by_hand.csv").open(newline="") as file:
+        by_hand = {row["dataset"]: row["reason"] for row in csv.DictReader(file)}
     real = (
         Dataset(
             name=str(name),
@@ -59,6 +92,7 @@ def _read() -> dict[str, Dataset]:
             crop=row["crop"],
             keeps_date=row["keeps_date"],
             unique_file_name=row["unique_file_name"],
+            by_hand=by_hand.get(name, ""),
         )
         for name, row in published.datasets().iterrows()
     )
@@ -68,10 +102,39 @@ def _read() -> dict[str, Dataset]:
 CATALOGUE = _read()
 
 
-def find(name: str) -> Dataset:
+def find(name: str, own: Mapping[str, str] | None = None) -> Dataset:
     """Look a dataset up by its name.
 
+    Args:
+        name: of an entry of the catalogue, or of one's own pictures.
+        own: folders or CSV files of one's own pictures, by the name they shall have.
+
     Raises:
-        UserError: there is no such dataset.
+        UserError: there is no such dataset, or no such folder or file.
     """
-    return CATALOGUE[choose("dataset", name, CATALOGUE)]
+    own = own or {}
+    if name in own:
+        return _own(name, resolve(own[name]))
+    return CATALOGUE[choose("dataset", name, [*CATALOGUE, *own])]
+
+
+def _own(name: str, source: Path) -> Dataset:
+    """One's own pictures; the columns of a CSV file decide about crop and date."""
+    if name in CATALOGUE or not re.fullmatch(r"\w[\w-]*", name):
+        raise UserError(
+            f"your own pictures cannot be called {name!r}: choose a name of letters, digits, _ "
+            "and - that the catalogue does not have"
+        )
+    if not source.exists():
+        raise UserError(f"no folder or CSV file of your own pictures at {shown(source)}")
+    columns = []
+    if source.is_file():
+        with source.open(newline="") as file:
+            columns = next(csv.reader(file), [])
+    return Dataset(
+        name=name,
+        loader_name="OwnPictures",
+        crop="bbox" if "bbox" in columns else "full",
+        keeps_date="date" in columns,
+        own=source,
+    )

@@ -9,7 +9,8 @@ from pathlib import Path
 from megalib.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
-PUBLISHED = ROOT / "data" / "published"
+DATA = ROOT / "data"
+PUBLISHED = DATA / "published"
 NOTEBOOKS = ROOT / "notebooks"
 PROFILES = NOTEBOOKS / "profiles"
 
@@ -41,13 +42,31 @@ class Run:
         """The folder that holds all files of this run."""
         return runs_root() / self.profile
 
+    @property
+    def images_root(self) -> Path:
+        """Prepared images of all sizes."""
+        return self.folder / "images"
+
     def images(self, size: int, dataset: str = "") -> Path:
         """Prepared images whose shorter side is `size` pixels, of one dataset or of all."""
-        return self.folder / "images" / f"size-{size}" / dataset
+        return self.images_root / f"size-{size}" / dataset
 
     def metadata(self, dataset: str) -> Path:
         """Prepared images of a dataset with their identities and split."""
         return self.folder / "metadata" / "datasets" / dataset / "metadata.csv"
+
+    def problems(self, dataset: str) -> Path:
+        """Images of a dataset that could not be prepared, and why."""
+        return self.metadata(dataset).with_name("problems.csv")
+
+    def prepared_by(self, dataset: str) -> Path:
+        """What decides the pixels of prepared images: rule and versions."""
+        return self.metadata(dataset).with_name("prepared-by.json")
+
+    def prepared(self) -> list[str]:
+        """Names of the datasets whose metadata the run holds."""
+        folder = self.folder / "metadata" / "datasets"
+        return sorted(path.parent.name for path in folder.glob("*/metadata.csv"))
 
     @property
     def combined(self) -> Path:

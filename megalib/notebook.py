@@ -74,13 +74,13 @@ def note(run: Run, datasets: list[str], scale: str) -> str:
 
 
 def _described(datasets: list[str]) -> str:
-    drawn = [catalogue.find(name).is_drawn for name in datasets]
+    drawn = [any(name == entry.name for entry in catalogue.DRAWN) for name in datasets]
     if all(drawn):
         return "Drawn animals"
     return "Drawn animals and photographs" if any(drawn) else "Photographs"
 
 
-def provenance(run: Run, seed: int, device: torch.device | None = None) -> Markdown:
+def provenance(run: Run, seed: int | None = None, device: torch.device | None = None) -> Markdown:
     """The last thing on an executed page: profile, seed, versions and hardware."""
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     rows = {
@@ -90,7 +90,7 @@ def provenance(run: Run, seed: int, device: torch.device | None = None) -> Markd
         "Versions": f"Python {platform.python_version()}, {versions}",
         "Hardware": _hardware(device),
     }
-    lines = [f"| {key} | {value} |" for key, value in rows.items()]
+    lines = [f"| {key} | {value} |" for key, value in rows.items() if value is not None]
     return Markdown("\n".join(["| Made by | |", "|---|---|", *lines]))
 
 

@@ -15,7 +15,9 @@ import yaml
 
 from megalib import catalogue, flavours
 from megalib.errors import UserError, choose
-from megalib.files import NOTEBOOKS, PROFILES, shown
+from megalib.files import NOTEBOOKS, PROFILES, Run, shown
+
+METADATA_SOURCES = ("raw", "published")
 
 
 def notebooks() -> dict[str, Path]:
@@ -81,8 +83,12 @@ def check(values: Mapping[str, Any]) -> None:
         _check_type(name, value, defaults[name])
     for name in _listed(values, "flavour", "flavours"):
         choose("flavour", name, flavours.FLAVOURS)
+    own = values.get("own") or {}
+    prepared = Run(values.get("profile", defaults["profile"])).prepared()
     for name in _listed(values, "dataset", "datasets"):
-        choose("dataset", name, catalogue.CATALOGUE)
+        choose("dataset", name, dict.fromkeys([*catalogue.CATALOGUE, *own, *prepared]))
+    if "metadata_source" in values:
+        choose("metadata_source", values["metadata_source"], METADATA_SOURCES)
     if "scale" in values:
         choose("scale", values["scale"], flavours.SCALES)
 

@@ -45,6 +45,7 @@ def execute(notebook: str, output: Path, values: Mapping[str, Any]) -> None:
                 parameters=values,
                 progress_bar={"desc": f"{notebook} {output.stem}", "unit": "cell"},
                 stdout_file=sys.stdout,
+                stderr_file=sys.stderr,  # progress bars of long cells
                 kernel_name="python3",
                 extra_arguments=["--log-level=40"],  # the kernel's own warnings concern no reader
             )

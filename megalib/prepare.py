@@ -1,9 +1,12 @@
 """Raw dataset to prepared images in several sizes, and metadata with the split."""
 
+import hashlib
+import json
 import os
-import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -14,7 +17,7 @@ from PIL import Image
 from torchvision.transforms import Resize
 from tqdm import tqdm
 
-from megalib import catalogue, code, splits
+from megalib import catalogue, raw_data, splits
 from megalib.catalogue import Dataset
 from megalib.errors import UserError
 from megalib.files import Run, inside, shown, whole_file
@@ -22,60 +25,26 @@ from megalib.files import Run, inside, shown, whole_file
 if TYPE_CHECKING:
     from wildlife_datasets.datasets import WildlifeDataset
 
-
-def fetch(dataset: Dataset, raw: Path, download: bool) -> Path:
-    """Make sure that the raw pictures of a dataset are there.
-
-    Drawn datasets are drawn, others are fetched by wildlife-datasets if `download` is set.
-
-    Args:
-        dataset: an entry of the catalogue.
-        raw: the folder that holds one sub-folder per raw dataset.
-        download: whether missing photographs may be fetched.
-
-    Returns:
-        The folder of this dataset.
-
-    Raises:
-        UserError: the pictures are missing, or fetching them failed.
-    """
-    folder = raw / dataset.name
-    if dataset.is_drawn:
-        return _draw(dataset, folder)
-    if folder.is_dir() and any(folder.iterdir()):
-        return folder
-    if not download:
-        raise UserError(
-            f"no raw images of {dataset.name} in {shown(folder)}: put them there, name the folder "
-            "above it with -p raw FOLDER, or let wildlife-datasets fetch them with -p download True"
-        )
-    from megalib import wildlife  # takes seconds to import
-
-    partial = folder.with_name(f".{dataset.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        wildlife.download(dataset.loader, partial)
-        partial.replace(folder)
-    except Exception as error:  # wildlife-datasets raises bare exceptions with instructions
-        reason = " ".join(str(error).split())
-        raise UserError(f"cannot fetch {dataset.name} into {shown(folder)}: {reason}") from error
-    return folder
+# Another version of these may decode, resize or encode to other pixels.
+PIXEL_MAKERS = ("wildlife-datasets", "opencv-python-headless", "pillow", "torchvision")
 
 
-def _draw(dataset: Dataset, folder: Path) -> Path:
-    """Draw a dataset, again if the drawing code has changed since."""
-    mark, drawn_by = folder / "drawn-by.txt", code.digest("demo")
-    if mark.is_file() and mark.read_text() == drawn_by:
-        return folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        dataset.loader.get_data(str(folder), force=True, workers=torch.get_num_threads())
-    except OSError as error:
-        raise UserError(f"cannot draw into {shown(folder)}: {error.strerror}") from error
-    with whole_file(mark) as temporary:
-        temporary.write_text(drawn_by)
-    return folder
+@dataclass(frozen=True)
+class Problem:
+    """An image that could not be prepared: its id, the raw file, and the reason."""
+
+    image_id: str
+    raw_path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One image to make: its row of the raw dataset and of the metadata, and where it goes."""
+
+    source_row: int
+    metadata_row: int
+    targets: dict[int, Path]
 
 
 def prepare(
@@ -85,64 +54,68 @@ def prepare(
     sizes: Sequence[int] = (256, 518),
     train_share: float = 0.8,
     seed: int = 666,
+    published_metadata: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Crop and resize the images of a dataset and write its metadata with the split.
 
-    Each image is cropped by the dataset's rule and resized so that its shorter side has each
-    of the sizes. The metadata file is written last: where it is, the images are complete.
+    Each picture is read once; each animal in it is cropped by the dataset's rule and resized so
+    that its shorter side has each of the sizes, on as many threads as torch uses. Images that an
+    earlier call finished are kept, unless the picture, the rule or a library has changed since.
+    What cannot be read is left out and listed in `problems.csv`. The metadata file is written
+    last: where it is, the images are complete.
 
     Args:
-        dataset: an entry of the catalogue.
+        dataset: an entry of the catalogue, or one's own pictures.
         folder: the raw dataset.
-        run: where images and metadata go.
+        run: where images, metadata and problems go.
         sizes: lengths of the shorter side in pixels.
         train_share: part of the images that goes to training.
         seed: of the split.
+        published_metadata: as `published.fetch_metadata` returns it, to be taken in place of a
+            split of one's own.
 
     Returns:
-        The metadata: `image_id, identity, path`, `date` where the dataset has one, and `split`.
+        The metadata of the prepared images: `image_id, identity, path`, `date` where the dataset
+        has one, and `split`.
 
     Raises:
-        UserError: the folder holds no image, or a file cannot be written.
+        UserError: the folder holds no image or none that can be read, the metadata name a path
+            outside their folder, or a file cannot be written.
     """
     if not sizes or any(size <= 0 for size in sizes):
         raise UserError(f"sizes must be one or more numbers of pixels, not {list(sizes)}")
-    source = _open(dataset, folder)
+    source = raw_data.read(dataset, folder)
+    if published_metadata is None:
+        metadata = _split(dataset, source, train_share, seed)
+    else:
+        metadata = published_metadata
+    jobs, problems = _plan(dataset, source, metadata, run, sizes)
+    waiting = _unfinished(jobs, source, run, dataset)
+    problems += _make(waiting, source, dataset, metadata, len(jobs))
+
+    lost = {problem.image_id for problem in problems}
+    metadata = metadata[~metadata["image_id"].astype(str).isin(lost)]
+    _write_problems(run.problems(dataset.name), problems)
+    if metadata.empty:
+        raise UserError(
+            f"none of the {len(problems)} images of {dataset.name} could be prepared: "
+            f"see {shown(run.problems(dataset.name))}"
+        )
+    with whole_file(run.metadata(dataset.name)) as temporary:
+        metadata.to_csv(temporary)
+    print(_summary(dataset, run, len(metadata), len(jobs) - len(waiting), len(problems)))
+    return metadata
+
+
+def _split(
+    dataset: Dataset, source: "WildlifeDataset", train_share: float, seed: int
+) -> pd.DataFrame:
+    """Metadata with prepared names and a split, out of the raw dataset."""
     metadata = source.df.copy()
     metadata["path"] = [
         _prepared_name(dataset, row.path, row.image_id) for row in metadata.itertuples()
     ]
-    metadata = splits.add_closed_set_split(metadata[dataset.columns], train_share, seed)
-    targets = {size: run.images(size, dataset.name) for size in sizes}
-
-    def write(index: int) -> None:
-        image = crop(source, index, dataset.crop)
-        for size, folder in targets.items():
-            with whole_file(inside(folder, metadata["path"].iloc[index])) as temporary:
-                Resize(size)(image).save(temporary)
-
-    # Threads suffice: Pillow gives up the lock while it decodes, resizes and encodes.
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        images = pool.map(write, range(len(source)))
-        list(tqdm(images, dataset.name, len(source), mininterval=2, unit="image"))
-    with whole_file(run.metadata(dataset.name)) as temporary:
-        metadata.to_csv(temporary)
-    return metadata
-
-
-def _open(dataset: Dataset, folder: Path) -> "WildlifeDataset":
-    """Read the catalogue of a raw dataset, with the loader's own crop rule where it has one."""
-    rule = "full" if dataset.crop == "mask_then_crop_black" else dataset.crop
-    try:
-        source = dataset.loader(str(folder), img_load=rule)
-    except Exception as error:  # loaders fail in many ways on an empty or foreign folder
-        raise UserError(
-            f"{shown(folder)} does not hold {dataset.name} as its download unpacks: "
-            f"{type(error).__name__}: {' '.join(str(error).split())}"
-        ) from error
-    if len(source) == 0:
-        raise UserError(f"{shown(folder)} holds no image of {dataset.name}")
-    return source
+    return splits.add_closed_set_split(metadata[dataset.columns], train_share, seed)
 
 
 def _prepared_name(dataset: Dataset, path: str, image_id: object) -> str:
@@ -153,12 +126,128 @@ def _prepared_name(dataset: Dataset, path: str, image_id: object) -> str:
     return str(file.with_name(f"{file.stem}_{image_id}{file.suffix}"))
 
 
-def crop(source: "WildlifeDataset", index: int, rule: str) -> Image.Image:
-    """Load one image and crop it by the dataset's rule.
+def _plan(
+    dataset: Dataset,
+    source: "WildlifeDataset",
+    metadata: pd.DataFrame,
+    run: Run,
+    sizes: Sequence[int],
+) -> tuple[list[_Job], list[Problem]]:
+    """One job per image of the metadata; those that the raw dataset lacks are problems."""
+    folders = {size: run.images(size, dataset.name) for size in sizes}
+    rows = {str(image_id): row for row, image_id in enumerate(source.df["image_id"])}
+    jobs, problems = [], []
+    for position, (image_id, path) in enumerate(
+        zip(metadata["image_id"].astype(str), metadata["path"], strict=True)
+    ):
+        targets = {size: inside(folder, path) for size, folder in folders.items()}
+        if image_id in rows:
+            jobs.append(_Job(rows[image_id], position, targets))
+        else:
+            problems.append(Problem(image_id, path, "not in the raw dataset"))
+    return jobs, problems
+
+
+def _unfinished(
+    jobs: list[_Job], source: "WildlifeDataset", run: Run, dataset: Dataset
+) -> list[_Job]:
+    """The jobs whose images are missing, or older than their picture or than the rule."""
+    mark = _mark_rule(run, dataset)
+    for folder in {path.parent for job in jobs for path in job.targets.values()}:
+        for leftover in folder.glob(".*.part*"):  # of a run that was killed
+            leftover.unlink()
+    return [job for job in jobs if not _is_finished(job, source, mark)]
+
+
+def _mark_rule(run: Run, dataset: Dataset) -> float:
+    """Write down what decides the pixels, if it has changed; return when that was."""
+    rule = {
+        "crop": dataset.crop,
+        "code": hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
+        "versions": {name: version(name) for name in PIXEL_MAKERS},
+    }
+    text = json.dumps(rule, indent=2) + "\n"
+    mark = run.prepared_by(dataset.name)
+    if not mark.is_file() or mark.read_text() != text:
+        with whole_file(mark) as temporary:
+            temporary.write_text(text)
+    return mark.stat().st_mtime
+
+
+def _is_finished(job: _Job, source: "WildlifeDataset", not_before: float) -> bool:
+    try:
+        made = min(path.stat().st_mtime for path in job.targets.values())
+        picture = source.get_absolute_path(source.df["path"].iloc[job.source_row])
+        return made >= max(not_before, Path(picture).stat().st_mtime)
+    except FileNotFoundError:
+        return False
+
+
+def _make(
+    jobs: list[_Job],
+    source: "WildlifeDataset",
+    dataset: Dataset,
+    metadata: pd.DataFrame,
+    total: int,
+) -> list[Problem]:
+    """Make the images on all threads; return what could not be made, in the metadata's order."""
+    pictures: dict[str, list[_Job]] = {}
+    for job in jobs:
+        pictures.setdefault(source.df["path"].iloc[job.source_row], []).append(job)
+    failed = []
+    bar = tqdm(total=total, initial=total - len(jobs), desc=dataset.name, unit="image")
+    # Threads suffice: OpenCV and Pillow give up the lock while they decode, resize and encode.
+    with bar, ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        parts = pool.map(lambda part: _make_from_one(source, part, dataset.crop), pictures.values())
+        for part, reasons in zip(pictures.values(), parts, strict=True):
+            failed += [
+                (job, reasons[job.metadata_row]) for job in part if reasons[job.metadata_row]
+            ]
+            bar.update(len(part))
+    failed.sort(key=lambda pair: pair[0].metadata_row)
+    return [
+        Problem(
+            str(metadata["image_id"].iloc[job.metadata_row]),
+            source.df["path"].iloc[job.source_row],
+            reason,
+        )
+        for job, reason in failed
+    ]
+
+
+def _make_from_one(source: "WildlifeDataset", jobs: list[_Job], rule: str) -> dict[int, str]:
+    """Make all images of one picture; return the reason of each failure, or "", by job."""
+    try:
+        picture = source.get_image(jobs[0].source_row)
+    except Exception as error:  # decoders fail in many ways, and one file must not stop the run
+        reason = _why_unreadable(source, jobs[0].source_row, error)
+        return {job.metadata_row: reason for job in jobs}
+    return {job.metadata_row: _make_image(source, picture, job, rule) for job in jobs}
+
+
+def _make_image(source: "WildlifeDataset", picture: Image.Image, job: _Job, rule: str) -> str:
+    """Make one image in all its sizes; return why it failed, or ""."""
+    try:
+        image = crop(source, picture, job.source_row, rule)
+        resized = {size: Resize(size)(image) for size in job.targets}
+    except Exception as error:  # such as a box outside the picture
+        return f"cannot be cropped by the rule {rule}: {_one_line(error)}"
+    for size, image in resized.items():
+        try:
+            with whole_file(job.targets[size]) as temporary:
+                image.save(temporary)
+        except ValueError as error:  # an extension that Pillow does not write
+            return f"cannot be saved: {_one_line(error)}"
+    return ""
+
+
+def crop(source: "WildlifeDataset", picture: Image.Image, row: int, rule: str) -> Image.Image:
+    """Cut one animal out of a picture by the dataset's rule.
 
     Args:
         source: a dataset of wildlife-datasets, opened with that rule.
-        index: position of the image.
+        picture: the whole picture, as `source.get_image` reads it.
+        row: position of the animal in the dataset.
         rule: "full", "bbox" and "crop_black" are wildlife-datasets' own. "mask_then_crop_black"
             sets what lies outside the mask to black and cuts to what is not black; as in the
             published preparation, the last row and column of that box are left out.
@@ -166,22 +255,56 @@ def crop(source: "WildlifeDataset", index: int, rule: str) -> Image.Image:
     Returns:
         The image, RGB.
     """
-    image = source[index]
     if rule != "mask_then_crop_black":
-        return image
-    mask = source.load_image(str(Path(source.root, source.df["segmentation"].iloc[index])))
-    masked = np.asarray(image) * np.asarray(mask).astype(bool)
+        return source.apply_segmentation(picture, row)
+    mask = source.load_image(str(Path(source.root, source.df["segmentation"].iloc[row])))
+    masked = np.asarray(picture) * np.asarray(mask).astype(bool)
     rows, columns, _ = np.nonzero(masked)
     box = (columns.min(), rows.min(), columns.max(), rows.max())
     return Image.fromarray(masked).crop(box)
 
 
+def _why_unreadable(source: "WildlifeDataset", row: int, error: Exception) -> str:
+    file = Path(source.get_absolute_path(source.df["path"].iloc[row]))
+    if not file.is_file():
+        return "file is missing"
+    if file.stat().st_size == 0:
+        return "file is empty"
+    if "CV_IO_MAX_IMAGE" in str(error):
+        return "more pixels than OpenCV reads"
+    return "not readable as an image"
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _write_problems(path: Path, problems: list[Problem]) -> None:
+    columns = ["image_id", "raw_path", "reason"]
+    table = pd.DataFrame([asdict(problem) for problem in problems], columns=columns)
+    with whole_file(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def read_problems(run: Run, dataset: str) -> pd.DataFrame:
+    """Images that `prepare` had to leave out: `image_id, raw_path, reason`."""
+    return pd.read_csv(run.problems(dataset), dtype=str)
+
+
+def _summary(dataset: Dataset, run: Run, images: int, kept: int, problems: int) -> str:
+    text = f"{dataset.name}: {images} images prepared"
+    if kept:
+        text += f", {kept} of them by an earlier run"
+    if problems:
+        text += f"; {problems} could not be, see {shown(run.problems(dataset.name))}"
+    return text
+
+
 def draw_missing(run: Run, datasets: Sequence[str]) -> None:
     """Draw and prepare the drawn datasets that the run lacks, with the defaults of 1_prepare."""
-    for name in datasets:
-        dataset = catalogue.find(name)
-        if dataset.is_drawn and not run.metadata(name).is_file():
-            prepare(dataset, fetch(dataset, run.folder / "raw", download=True), run)
+    for dataset in catalogue.DRAWN:
+        if dataset.name in datasets and not run.metadata(dataset.name).is_file():
+            prepare(dataset, raw_data.fetch(dataset, run.folder / "raw", download=True), run)
 
 
 def aggregate(run: Run, datasets: Sequence[str]) -> pd.DataFrame:

@@ -1,8 +1,18 @@
 """What others published: accuracies, baselines, counts and digests, as data frames."""
 
-import pandas as pd
+from pathlib import Path
 
-from megalib.files import PUBLISHED
+import pandas as pd
+import pooch
+
+from megalib.errors import UserError
+from megalib.files import PUBLISHED, runs_root, shown
+
+# The last commit of wildlife-tools with which the digests of data/published were compared.
+METADATA_URL = (
+    "https://raw.githubusercontent.com/WildlifeDatasets/wildlife-tools/54449df/"
+    "baselines/data/metadata/datasets"
+)
 
 
 def accuracies() -> pd.DataFrame:
@@ -34,3 +44,40 @@ def datasets() -> pd.DataFrame:
     Counts are NaN and digests empty where the published metadata could not be read.
     """
     return pd.read_csv(PUBLISHED / "datasets.csv", index_col="dataset")
+
+
+def metadata_file(dataset: str) -> Path:
+    """Where a published metadata file is kept once it was fetched; all profiles share it."""
+    return runs_root() / "published" / f"{dataset}.csv"
+
+
+def fetch_metadata(dataset: str, address: str = METADATA_URL) -> Path:
+    """Fetch the metadata with which MegaDescriptor was trained and evaluated, and check its digest.
+
+    Args:
+        dataset: one of the 29.
+        address: of the folder that holds `<dataset>/metadata.csv`.
+
+    Returns:
+        The file, to be read by `splits.read`.
+
+    Raises:
+        UserError: the dataset has none, the file cannot be fetched, or it has another digest.
+    """
+    if dataset not in datasets().index:
+        raise UserError(f"nothing has been published about {dataset}: use metadata_source raw")
+    digest = datasets().loc[dataset, "metadata_sha256"]
+    known = None if pd.isna(digest) else f"sha256:{digest}"
+    file = metadata_file(dataset)
+    pooch.get_logger().setLevel("WARNING")
+    try:
+        pooch.retrieve(f"{address}/{dataset}/metadata.csv", known, file.name, file.parent)
+    except (OSError, ValueError) as error:  # a network that fails, or another digest
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"cannot fetch the published metadata of {dataset}: {reason}; put the file at "
+            f"{shown(file)}, or use metadata_source raw"
+        ) from error
+    if known is None:
+        print(f"{dataset}: no digest of its published metadata is known, so it was not checked")
+    return file

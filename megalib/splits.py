@@ -102,10 +102,18 @@ def digest(image_ids: Iterable[object]) -> str:
 
 
 def compare_with_published(dataset: str, metadata: pd.DataFrame) -> str:
-    """Say in one sentence how a split relates to the published one."""
+    """Say in one sentence how a split relates to the published one.
+
+    The digests of the published split tell whether it is the same. What exactly differs can be
+    told only where the published metadata file is on disk, see `published.fetch_metadata`.
+
+    Args:
+        dataset: name of the dataset.
+        metadata: with `image_id`, `identity` and `split`.
+    """
     facts = published.datasets()
     if dataset not in facts.index:
-        return "There is no published split: the compendium draws this dataset itself."
+        return "There is no published split of these pictures."
     fact = facts.loc[dataset]
     if pd.isna(fact["train_sha256"]):
         return "The digest of the published split is not known, so it cannot be compared."
@@ -114,6 +122,9 @@ def compare_with_published(dataset: str, metadata: pd.DataFrame) -> str:
     if all(digest(found[part]) == fact[f"{part}_sha256"] for part in parts):
         counts = ", ".join(f"{len(found[part])} {part}" for part in parts)
         return f"Identical to the published split ({counts} images)."
+    file = published.metadata_file(dataset)
+    if file.is_file():
+        return f"Differs from the published split: {_differences(metadata, read(file))}."
     counts = ", ".join(
         f"{len(found[part])} instead of {fact[f'n_{part}']:.0f} {part} images" for part in parts
     )
@@ -121,3 +132,24 @@ def compare_with_published(dataset: str, metadata: pd.DataFrame) -> str:
         f"Differs from the published split: {counts}. Likely reasons: labels that were corrected "
         "since, missing images, or another seed or share."
     )
+
+
+def _differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> str:
+    """How many images differ, by likely reason."""
+    ours, theirs = (
+        part.assign(image_id=part["image_id"].astype(str)).set_index("image_id")
+        for part in (ours, theirs)
+    )
+    both = ours.index.intersection(theirs.index)
+    left, right = ours.loc[both], theirs.loc[both]
+    renamed = left["identity"].astype(str) != right["identity"]
+    moved = left["split"].fillna("") != right["split"].fillna("")
+    counts = {
+        "missing here (not in the raw dataset, or unreadable)": len(
+            theirs.index.difference(ours.index)
+        ),
+        "not in it (the dataset has grown since)": len(ours.index.difference(theirs.index)),
+        "of another identity (labels corrected since)": int(renamed.sum()),
+        "in another part (another seed or share, or a consequence of the above)": int(moved.sum()),
+    }
+    return "; ".join(f"{count} {what}" for what, count in counts.items() if count)

@@ -14,8 +14,8 @@ from megalib.flavours import FLAVOURS
 NAMES = list(parameters.notebooks())
 
 
-def test_the_four_notebooks_are_found_in_their_order():
-    assert NAMES == ["1_prepare", "2_train", "3_infer", "4_results"]
+def test_the_notebooks_are_found_in_their_order():
+    assert NAMES == ["0_datasets", "1_prepare", "2_train", "3_infer", "4_results"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -24,7 +24,9 @@ def test_papermill_reads_the_same_parameters_with_type_and_help(name):
     declared = parameters.declared(name)
     assert list(found) == list(declared)
     for parameter, facts in found.items():
-        assert facts["inferred_type_name"] in {"str", "int", "float", "bool", "list"}, parameter
+        assert facts["inferred_type_name"] in {"str", "int", "float", "bool", "list", "dict"}, (
+            parameter
+        )
         assert len(facts["help"]) > 10, parameter
 
 
@@ -72,6 +74,8 @@ def test_the_paper_profile_is_all_datasets_and_flavours_at_published_scale():
         ({"seed": "one"}, "parameter seed must be of type int, not 'one'"),
         ({"datasets": "LionData"}, "parameter datasets must be of type list"),
         ({"compare_untrained": 1}, "must be of type bool"),
+        ({"metadata_source": "publisched"}, "did you mean 'published'?"),
+        ({"dataset": "Owl", "own": {"Owls": "owls"}}, "did you mean 'Owls'?"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_line(values, message):
@@ -79,6 +83,15 @@ def test_what_cannot_be_meant_is_refused_in_one_line(values, message):
         parameters.check(values)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_own_pictures_may_be_named_before_and_after_they_are_prepared(run):
+    parameters.check({"datasets": ["Owls", "LionData"], "own": {"Owls": "owls"}})
+    with pytest.raises(UserError, match="unknown dataset 'Owls'"):
+        parameters.check({"profile": run.profile, "datasets": ["Owls"]})
+    run.metadata("Owls").parent.mkdir(parents=True)
+    run.metadata("Owls").touch()
+    parameters.check({"profile": run.profile, "datasets": ["Owls"]})
 
 
 def test_a_whole_number_will_do_for_a_float():

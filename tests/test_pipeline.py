@@ -6,9 +6,11 @@ import sys
 import nbformat
 import pytest
 
-from megalib import book, parameters, pipeline
+from megalib import book, parameters, pipeline, splits
 from megalib.errors import UserError
 from megalib.files import ROOT
+
+from .conftest import write_image
 
 
 def snakemake(*arguments, runs=None):
@@ -28,10 +30,22 @@ def jobs(result) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["profile=paper"], {"prepare": 29, "aggregate": 1, "train": 5, "infer": 5, "results": 1}),
-        (["profile=paper", "weights=hub"], {"prepare": 29, "infer": 5, "results": 1}),
-        (["profile=lions"], {"prepare": 1, "aggregate": 1, "train": 5, "infer": 5, "results": 1}),
-        (["profile=demo"], {"prepare": 4, "aggregate": 1, "train": 5, "infer": 5, "results": 1}),
+        (
+            ["profile=paper"],
+            {"datasets": 1, "prepare": 29, "aggregate": 1, "train": 5, "infer": 5, "results": 1},
+        ),
+        (
+            ["profile=paper", "weights=hub"],
+            {"datasets": 1, "prepare": 29, "infer": 5, "results": 1},
+        ),
+        (
+            ["profile=lions"],
+            {"datasets": 1, "prepare": 1, "aggregate": 1, "train": 5, "infer": 5, "results": 1},
+        ),
+        (
+            ["profile=demo"],
+            {"datasets": 1, "prepare": 4, "aggregate": 1, "train": 5, "infer": 5, "results": 1},
+        ),
     ],
     ids=" ".join,
 )
@@ -102,6 +116,22 @@ def test_a_failed_notebook_is_kept_and_named_and_the_error_is_one_line(run):
     assert [path.name for path in output.parent.iterdir()] == [failed.name]
     with pytest.raises(UserError, match="failed"):
         book.read_executed(failed)
+
+
+@pytest.mark.slow
+def test_own_pictures_go_through_the_notebook_of_the_preparation(run, tmp_path):
+    """The example of the page on one's own pictures."""
+    for number in range(8):
+        write_image(tmp_path / "owls" / f"owl{number % 2}" / f"{number}.jpg", (600, 540), number)
+    output = run.notebook("1_prepare", "Owls")
+    own = {"profile": "test", "dataset": "Owls", "own": {"Owls": str(tmp_path / "owls")}}
+    pipeline.execute("1_prepare", output, own)
+    book.read_executed(output)
+    assert len(splits.read(run.metadata("Owls"))) == 8
+    assert len(list(run.images(518, "Owls").rglob("*.jpg"))) == 8
+    pipeline.execute(
+        "0_datasets", run.notebook("0_datasets", "datasets"), own | {"datasets": ["Owls"]}
+    )
 
 
 @pytest.fixture
@@ -183,7 +213,10 @@ def test_a_second_call_finds_nothing_to_do():
     [
         ("epochs=3", {"train", "infer", "results", "book", "all"}),
         ("compare_untrained=False", {"infer", "results", "book", "all"}),
-        ("split_seed=1", {"prepare", "aggregate", "train", "infer", "results", "book", "all"}),
+        (
+            "split_seed=1",
+            {"datasets", "prepare", "aggregate", "train", "infer", "results", "book", "all"},
+        ),
     ],
 )
 def test_a_changed_parameter_redoes_just_what_depends_on_it(config, redone):

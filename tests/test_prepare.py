@@ -1,15 +1,23 @@
 """Each rule of the preparation against an independent computation on small pictures."""
 
-import zipfile
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from megalib import prepare, splits
+from megalib import prepare, raw_data, splits
 from megalib.catalogue import CATALOGUE, Dataset, find
 from megalib.errors import UserError
+from megalib.files import ROOT, Run
 from megalib.wildlife import datasets as loaders
 
 from .conftest import SHARED, needs_shared, write_image
@@ -123,7 +131,7 @@ def test_every_published_rule_is_one_that_prepare_knows():
 @needs_shared
 @pytest.mark.slow
 def test_lions_from_raw_images_equal_the_published_metadata(run):
-    folder = prepare.fetch(find("LionData"), SHARED / "data", download=False)
+    folder = raw_data.fetch(find("LionData"), SHARED / "data", download=False)
     metadata = prepare.prepare(find("LionData"), folder, run, sizes=[64])
     published = SHARED / "published" / "metadata" / "LionData.csv"
     assert run.metadata("LionData").read_bytes() == published.read_bytes()
@@ -134,46 +142,13 @@ def test_lions_from_raw_images_equal_the_published_metadata(run):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_a_missing_folder_is_named_with_what_to_do(tmp_path):
-    with pytest.raises(UserError, match=r"no raw images of LionData in .*-p raw FOLDER"):
-        prepare.fetch(find("LionData"), tmp_path / "absent", download=False)
-    assert not (tmp_path / "absent").exists()
-
-
-def test_an_empty_folder_counts_as_missing(tmp_path):
-    (tmp_path / "LionData").mkdir()
-    with pytest.raises(UserError, match="no raw images of LionData"):
-        prepare.fetch(find("LionData"), tmp_path, download=False)
-
-
 def test_a_folder_without_images_is_refused_and_nothing_is_written(tmp_path, run):
     (tmp_path / "LionData").mkdir()
     (tmp_path / "LionData" / "readme.txt").write_text("no picture here")
-    folder = prepare.fetch(find("LionData"), tmp_path, download=False)
+    folder = raw_data.fetch(find("LionData"), tmp_path, download=False)
     with pytest.raises(UserError, match="LionData"):
         prepare.prepare(find("LionData"), folder, run)
     assert not run.folder.exists()
-
-
-def test_a_dataset_is_downloaded_when_asked_for(tmp_path, monkeypatch):
-    """The real download code of wildlife-datasets, from a local archive instead of the network."""
-    archive = tmp_path / "lions.zip"
-    lion = "wildlife_reidentification-main/Lion_Data_Zero/train/Leo/Leo_Nose.png"
-    write_image(tmp_path / "nose.png", (20, 20), 0)
-    with zipfile.ZipFile(archive, "w") as file:
-        file.write(tmp_path / "nose.png", lion)
-        file.writestr("wildlife_reidentification-main/Nyala_Data_Zero/readme.txt", "to be removed")
-    monkeypatch.setattr(loaders.LionData, "url", archive.as_uri())
-    folder = prepare.fetch(find("LionData"), tmp_path / "raw", download=True)
-    assert (folder / lion).is_file()
-    assert loaders.LionData(str(folder)).df["identity"].tolist() == ["Leo"]
-
-
-def test_a_failed_download_is_told_in_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(loaders.LionData, "url", (tmp_path / "absent.zip").as_uri())
-    with pytest.raises(UserError, match="LionData") as caught:
-        prepare.fetch(find("LionData"), tmp_path / "raw", download=True)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("sizes", [[], [0], [256, -1]])
@@ -195,3 +170,213 @@ def test_the_training_set_is_written_only_when_it_changes(prepared):
 def test_an_unprepared_dataset_stops_the_aggregation(run):
     with pytest.raises(UserError, match=r"no prepared data.*LionData"):
         prepare.aggregate(run, ["LionData"])
+
+
+def huge_png(width: int, height: int) -> bytes:
+    """A PNG file whose header promises more pixels than anybody can hold."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    """One animal in every kind of file, good and bad, in a folder of one's own."""
+    folder = tmp_path / "zoo" / "Ada"
+    write_image(folder / "plain.jpg", (40, 30), 1)
+    picture = Image.open(folder / "plain.jpg")
+    picture.convert("CMYK").save(folder / "cmyk.jpg")
+    picture.convert("L").save(folder / "grey.jpg")
+    picture.convert("P").save(folder / "palette.png")
+    picture.convert("RGBA").save(folder / "alpha.png")
+    Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257).save(
+        folder / "16.png"
+    )
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    picture.save(folder / "turned.jpg", exif=turned)
+    whole = (folder / "plain.jpg").read_bytes()
+    (folder / "truncated.jpg").write_bytes(whole[: len(whole) * 2 // 3])
+    picture.save(folder / "whole.png")
+    (folder / "truncated.png").write_bytes((folder / "whole.png").read_bytes()[:300])
+    (folder / "empty.jpg").touch()
+    (folder / "text.jpg").write_text("no image")
+    (folder / "huge.png").write_bytes(huge_png(60000, 60000))
+    return find("Zoo", {"Zoo": str(tmp_path / "zoo")})
+
+
+def test_every_kind_of_file_is_read_as_wildlife_datasets_does_or_listed(zoo, run, capsys):
+    metadata = prepare.prepare(zoo, zoo.own, run, sizes=[16])
+    problems = prepare.read_problems(run, "Zoo").set_index("raw_path")["reason"].to_dict()
+    assert problems == {
+        "Ada/empty.jpg": "file is empty",
+        "Ada/huge.png": "more pixels than OpenCV reads",
+        "Ada/text.jpg": "not readable as an image",
+        "Ada/truncated.png": "not readable as an image",
+    }
+    assert "9 images prepared; 4 could not be, see" in capsys.readouterr().out
+    assert len(metadata) == 9
+    source = raw_data.read(zoo, zoo.own).df.set_index("image_id")["path"]
+    sizes = {}
+    for row in metadata.itertuples():
+        raw = zoo.own / source[row.image_id]
+        made = run.images(16, "Zoo") / row.path
+        sizes[raw.name] = Image.open(made).size
+        if raw.suffix == ".png":
+            expected = resized(np.asarray(loaders.utils.load_image(str(raw))), 16)
+            np.testing.assert_array_equal(pixels(made), expected)
+    assert sizes.pop("turned.jpg") == (16, 21)  # as the EXIF tag wants it
+    assert set(sizes.values()) == {(21, 16)}
+
+
+def test_if_no_image_can_be_read_there_is_no_metadata(tmp_path, run):
+    (tmp_path / "Ada").mkdir()
+    (tmp_path / "Ada" / "empty.jpg").touch()
+    zoo = find("Zoo", {"Zoo": str(tmp_path)})
+    with pytest.raises(UserError, match="none of the 1 images of Zoo could be prepared"):
+        prepare.prepare(zoo, tmp_path, run, sizes=[16])
+    assert not run.metadata("Zoo").exists()
+
+
+def test_a_picture_of_two_animals_is_decoded_once(tmp_path, run, monkeypatch):
+    for number, name in enumerate(["one", "two"]):
+        write_image(tmp_path / "p" / f"{name}.png", (30, 24), number)
+    read = []
+    load = loaders.utils.load_image
+    monkeypatch.setattr(loaders.utils, "load_image", lambda path: read.append(path) or load(path))
+    prepare.prepare(entry(monkeypatch, Boxed, crop="bbox"), tmp_path, run, sizes=[8, 16, 20])
+    assert sorted(Path(path).name for path in read) == ["one.png", "two.png"]
+
+
+def test_finished_images_are_kept_and_changed_pictures_are_made_again(zoo, run, capsys):
+    first = prepare.prepare(zoo, zoo.own, run, sizes=[16])
+    before = {path: path.stat().st_mtime_ns for path in run.images(16, "Zoo").rglob("*.*")}
+    capsys.readouterr()
+    second = prepare.prepare(zoo, zoo.own, run, sizes=[16])
+    assert "9 images prepared, 9 of them by an earlier run; 4 could" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(first, second)
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    write_image(zoo.own / "Ada" / "plain.jpg", (40, 30), 2)
+    prepare.prepare(zoo, zoo.own, run, sizes=[16])
+    again = [path.name for path, old in before.items() if path.stat().st_mtime_ns != old]
+    assert len(again) == 1
+    assert again[0].startswith("plain_")
+
+
+def test_another_rule_makes_all_images_again(zoo, run):
+    prepare.prepare(zoo, zoo.own, run, sizes=[16])
+    before = {path: path.stat().st_mtime_ns for path in run.images(16, "Zoo").rglob("*.*")}
+    run.prepared_by("Zoo").write_text("another version of Pillow")
+    prepare.prepare(zoo, zoo.own, run, sizes=[16])
+    assert all(path.stat().st_mtime_ns > old for path, old in before.items())
+
+
+def tree(folder) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+PREPARE = """
+import sys
+from pathlib import Path
+from megalib import prepare
+from megalib.catalogue import find
+from megalib.files import Run
+zoo = find("Zoo", {"Zoo": sys.argv[1]})
+print("ready", flush=True)
+prepare.prepare(zoo, Path(sys.argv[1]), Run("test"), sizes=[64, 200])
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_files(tmp_path, monkeypatch):
+    for number in range(60):
+        write_image(tmp_path / "zoo" / f"animal{number % 6}" / f"{number}.png", (640, 480), number)
+    zoo = find("Zoo", {"Zoo": str(tmp_path / "zoo")})
+    monkeypatch.setenv("MEGALIB_RUNS", str(tmp_path / "whole"))
+    prepare.prepare(zoo, zoo.own, Run("test"), sizes=[64, 200])
+    monkeypatch.setenv("MEGALIB_RUNS", str(tmp_path / "killed"))
+    images, seen = Run("test").images(200, "Zoo"), 0
+    for wanted in (1, 25, 50):  # images that exist when the process is killed
+        command = [sys.executable, "-c", PREPARE, str(zoo.own)]
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+        while len(list(images.rglob("[!.]*.png"))) < wanted and process.poll() is None:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        done = {path: path.stat().st_mtime_ns for path in images.rglob("[!.]*.png")}
+        assert len(done) >= seen
+        seen = len(done)
+    assert not Run("test").metadata("Zoo").exists()
+    half = {
+        path
+        for path in done
+        if (Run("test").images(64, "Zoo") / path.relative_to(images)).is_file()
+    }
+    prepare.prepare(zoo, zoo.own, Run("test"), sizes=[64, 200])
+    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+    assert all(path.stat().st_mtime_ns == done[path] for path in half)
+
+
+def test_a_full_disk_is_told_and_leaves_no_half_written_image(zoo, run, monkeypatch):
+    def fail(self, path, *_, **__):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(UserError, match=r"cannot write .*No space left on device"):
+        prepare.prepare(zoo, zoo.own, run, sizes=[16])
+    assert [path for path in run.images_root.rglob("*") if path.is_file()] == []
+    assert not run.metadata("Zoo").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
+def test_a_disk_that_is_really_full(tmp_path, zoo, monkeypatch):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)])
+    if mounted.returncode:
+        pytest.skip("this system lets nobody mount")
+    try:
+        monkeypatch.setenv("MEGALIB_RUNS", str(disk))
+        with pytest.raises(UserError, match=r"cannot write .*No space left on device"):
+            prepare.prepare(zoo, zoo.own, Run("test"), sizes=[300, 400])
+        for path in Run("test").images_root.rglob("*.*"):
+            Image.open(path).load()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("path", ["../a.jpg", "Ada/../../a.jpg", "/tmp/a.jpg"])
+def test_published_metadata_cannot_name_a_path_outside(zoo, run, path):
+    theirs = pd.DataFrame({"image_id": ["1"], "identity": ["A"], "path": [path], "split": ["test"]})
+    with pytest.raises(UserError, match="outside"):
+        prepare.prepare(zoo, zoo.own, run, [16], published_metadata=theirs)
+    assert not run.folder.exists()
+
+
+def test_published_metadata_replace_the_split_and_what_is_missing_is_listed(zoo, run):
+    ids = raw_data.read(zoo, zoo.own).df.set_index("path")["image_id"]
+    theirs = pd.DataFrame(
+        {
+            "image_id": [ids["Ada/plain.jpg"], "gone", ids["Ada/grey.jpg"]],
+            "identity": ["Ada", "Bo", "Ada"],
+            "path": ["x/plain_1.jpg", "x/gone_2.jpg", "x/grey_3.jpg"],
+            "split": ["test", "train", "train"],
+        }
+    )
+    metadata = prepare.prepare(zoo, zoo.own, run, [16], published_metadata=theirs)
+    pd.testing.assert_frame_equal(metadata, theirs.drop(index=1))
+    assert sorted(tree(run.images(16, "Zoo"))) == ["x/grey_3.jpg", "x/plain_1.jpg"]
+    assert prepare.read_problems(run, "Zoo").values.tolist() == [
+        ["gone", "x/gone_2.jpg", "not in the raw dataset"]
+    ]

@@ -35,9 +35,27 @@ def test_a_difference_from_the_published_split_is_counted():
     assert "155 instead of 155 test images" in told
 
 
+@needs_shared
+def test_with_the_published_file_at_hand_every_difference_is_counted(run):
+    file = SHARED / "published" / "metadata" / "LionData.csv"
+    kept = published.metadata_file("LionData")
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(file.read_bytes())
+    ours = splits.read(file).iloc[3:].copy()
+    ours.loc[ours.index[0], "identity"] = "Simba"
+    swapped = ours.index[[1, 2, 3, 4]]
+    ours.loc[swapped, "split"] = ours.loc[swapped, "split"].map({"train": "test", "test": "train"})
+    extra = pd.DataFrame({"image_id": ["new"], "identity": ["Nala"], "split": ["train"]})
+    told = splits.compare_with_published("LionData", pd.concat([ours, extra]))
+    assert "3 missing here" in told
+    assert "1 not in it" in told
+    assert "1 of another identity" in told
+    assert "4 in another part" in told
+
+
 def test_drawn_datasets_and_unknown_digests_are_not_compared():
     metadata = frame(["a", "a"]).assign(split=["train", "test"])
-    assert "draws this dataset itself" in splits.compare_with_published("DemoZebra", metadata)
+    assert "no published split" in splits.compare_with_published("DemoZebra", metadata)
     assert "not known" in splits.compare_with_published("HappyWhale", metadata)
 
 

@@ -1,0 +1,102 @@
+"""Published metadata by download, from a local server."""
+
+import hashlib
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
+import pytest
+
+from megalib import published, splits
+from megalib.errors import UserError
+
+from .conftest import SHARED, needs_shared
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files, keeps no log, and counts what was asked for."""
+
+    asked: ClassVar[list[str]] = []
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+    def do_GET(self):
+        """Count, then serve."""
+        self.asked.append(self.path)
+        super().do_GET()
+
+
+@pytest.fixture
+def server(tmp_path):
+    """The address of a server, and the folder it serves."""
+    root = tmp_path / "served"
+    root.mkdir()
+    Quiet.asked.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(root)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", root
+    server.shutdown()
+    server.server_close()
+
+
+def serve(root, dataset, content: bytes) -> None:
+    (root / dataset).mkdir()
+    (root / dataset / "metadata.csv").write_bytes(content)
+
+
+@needs_shared
+def test_metadata_are_fetched_once_and_checked(server, run):
+    address, root = server
+    content = (SHARED / "published" / "metadata" / "StripeSpotter.csv").read_bytes()
+    serve(root, "StripeSpotter", content)
+    file = published.fetch_metadata("StripeSpotter", address)
+    assert file.read_bytes() == content
+    assert splits.compare_with_published("StripeSpotter", splits.read(file)).startswith("Identical")
+    assert published.fetch_metadata("StripeSpotter", address) == file
+    assert Quiet.asked == ["/StripeSpotter/metadata.csv"]
+
+
+def test_another_content_than_the_published_one_is_refused_and_not_kept(server, run):
+    address, root = server
+    serve(root, "LionData", b",image_id,identity,path,split\n")
+    with pytest.raises(UserError, match=r"cannot fetch the published metadata of LionData.*hash"):
+        published.fetch_metadata("LionData", address)
+    assert not published.metadata_file("LionData").exists()
+
+
+def test_without_a_known_digest_it_is_said(server, run, capsys):
+    address, root = server
+    serve(root, "HappyWhale", b",image_id,identity,path,split\n0,1,a,b.jpg,train\n")
+    assert len(splits.read(published.fetch_metadata("HappyWhale", address))) == 1
+    assert "no digest" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("dataset", ["CTai", "BirdIndividualID"])
+def test_a_file_that_is_not_there_is_told_in_one_line(server, run, dataset):
+    with pytest.raises(UserError, match=f"{dataset}.*404") as caught:
+        published.fetch_metadata(dataset, server[0])
+    assert "\n" not in str(caught.value)
+    assert not published.metadata_file(dataset).exists()
+
+
+def test_a_server_that_does_not_answer_is_told(run):
+    with pytest.raises(UserError, match="cannot fetch the published metadata of CTai"):
+        published.fetch_metadata("CTai", "http://127.0.0.1:9")
+
+
+def test_nothing_is_asked_for_a_dataset_without_publication(run):
+    with pytest.raises(UserError, match="use metadata_source raw"):
+        published.fetch_metadata("DemoZebra", "http://127.0.0.1:9")
+
+
+def test_the_address_is_pinned_to_a_commit():
+    assert published.METADATA_URL.split("/")[5] == "54449df"
+
+
+@needs_shared
+def test_digests_of_the_table_are_those_of_the_published_files():
+    for file in (SHARED / "published" / "metadata").glob("*.csv"):
+        fact = published.datasets().loc[file.stem, "metadata_sha256"]
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == fact

@@ -1,0 +1,153 @@
+"""Getting raw datasets: by download, by hand, and one's own pictures."""
+
+import zipfile
+
+import pandas as pd
+import pytest
+
+from megalib import catalogue, prepare, raw_data, splits
+from megalib.catalogue import find
+from megalib.errors import UserError
+from megalib.files import DATA
+from megalib.wildlife import datasets as loaders
+
+from .conftest import write_image
+
+
+def test_a_missing_folder_is_named_with_what_to_do(tmp_path):
+    with pytest.raises(UserError, match=r"no raw images of LionData in .*-p raw FOLDER"):
+        raw_data.fetch(find("LionData"), tmp_path / "absent", download=False)
+    assert not (tmp_path / "absent").exists()
+
+
+def test_an_empty_folder_counts_as_missing(tmp_path):
+    (tmp_path / "LionData").mkdir()
+    with pytest.raises(UserError, match="no raw images of LionData"):
+        raw_data.fetch(find("LionData"), tmp_path, download=False)
+
+
+def test_a_dataset_is_downloaded_when_asked_for(tmp_path, monkeypatch):
+    """The real download code of wildlife-datasets, from a local archive instead of the network."""
+    archive = tmp_path / "lions.zip"
+    lion = "wildlife_reidentification-main/Lion_Data_Zero/train/Leo/Leo_Nose.png"
+    write_image(tmp_path / "nose.png", (20, 20), 0)
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(tmp_path / "nose.png", lion)
+        file.writestr("wildlife_reidentification-main/Nyala_Data_Zero/readme.txt", "to be removed")
+    monkeypatch.setattr(loaders.LionData, "url", archive.as_uri())
+    folder = raw_data.fetch(find("LionData"), tmp_path / "raw", download=True)
+    assert (folder / lion).is_file()
+    assert loaders.LionData(str(folder)).df["identity"].tolist() == ["Leo"]
+
+
+def test_a_failed_download_is_told_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(loaders.LionData, "url", (tmp_path / "absent.zip").as_uri())
+    with pytest.raises(UserError, match="LionData") as caught:
+        raw_data.fetch(find("LionData"), tmp_path / "raw", download=True)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", pd.read_csv(DATA / "by_hand.csv")["dataset"])
+def test_what_a_person_must_fetch_is_said_before_anything_is_tried(tmp_path, name):
+    with pytest.raises(UserError, match=rf"{name} must be downloaded by hand.*{name}"):
+        raw_data.fetch(find(name), tmp_path, download=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dataset_behind_an_account_says_which(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))  # there is no command-line client of Kaggle here
+    with pytest.raises(UserError, match="needs a Kaggle account and the competition's terms"):
+        raw_data.fetch(find("HappyWhale"), tmp_path / "raw", download=True)
+
+
+def test_access_of_all_datasets_follows_their_loaders():
+    for dataset in catalogue.CATALOGUE.values():
+        if dataset.by_hand:
+            assert dataset.access == "by hand"
+        elif not dataset.is_drawn:
+            kaggle = "DownloadKaggle" in {base.__name__ for base in dataset.loader.__mro__}
+            assert ("Kaggle" in dataset.access) == kaggle
+
+
+def test_segmented_datasets_lie_where_wildlife_datasets_unpacks_them(tmp_path):
+    assert raw_data.folder_of(find("SealID"), tmp_path) == tmp_path / "SealIDSegmented"
+
+
+@pytest.fixture
+def albums(tmp_path):
+    """Two animals with four pictures each, one picture of a stranger."""
+    for name in ("Ada", "Bo"):
+        for number in range(4):
+            write_image(tmp_path / "pets" / name / f"{number}.JPG", (40, 30), number)
+    write_image(tmp_path / "pets" / "who.png", (40, 30), 9)
+    return tmp_path / "pets"
+
+
+def test_a_folder_per_individual_is_prepared_like_a_dataset(albums, run):
+    pets = find("Pets", {"Pets": str(albums)})
+    metadata = prepare.prepare(pets, raw_data.fetch(pets, albums, download=False), run, [16])
+    assert metadata["identity"].value_counts().to_dict() == {"Ada": 4, "Bo": 4, "unknown": 1}
+    assert metadata["split"].value_counts().to_dict() == {"train": 6, "test": 2}
+    assert all((run.images(16, "Pets") / path).is_file() for path in metadata["path"])
+    assert "no published split" in splits.compare_with_published("Pets", metadata)
+
+
+def test_a_csv_file_may_name_boxes_and_dates(albums, run):
+    rows = [
+        ("Ada/0.JPG", "Ada", "0, 0, 20, 10", "2024-05-01"),
+        ("Ada/0.JPG", "Bo", "[20, 10, 20, 20]", "2024-05-01"),
+        ("Ada/1.JPG", "Ada", None, "2024-05-02"),
+        ("Bo/1.JPG", "Bo", None, "2024-05-03"),
+        ("Bo/absent.JPG", None, None, None),
+    ]
+    table = albums / "pets.csv"
+    pd.DataFrame(rows, columns=["path", "identity", "bbox", "date"]).to_csv(table, index=False)
+    pets = find("Pets", {"Pets": str(table)})
+    assert (pets.crop, pets.keeps_date) == ("bbox", True)
+    folder = raw_data.fetch(pets, albums, download=False)
+    metadata = prepare.prepare(pets, folder, run, [10])
+    assert metadata["identity"].tolist() == ["Ada", "Ada", "Bo", "Bo"]
+    days = metadata.groupby("identity")["date"].apply(sorted)
+    assert days["Ada"] == ["2024-05-01", "2024-05-02"]
+    assert days["Bo"] == ["2024-05-01", "2024-05-03"]
+    problems = prepare.read_problems(run, "Pets")
+    assert problems[["raw_path", "reason"]].values.tolist() == [
+        ["Bo/absent.JPG", "file is missing"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,identity\na.jpg,Ada", "lacks the column path"),
+        ("path,identity\n,Ada", "line 2: the path is empty"),
+        ("path,identity\n../a.jpg,Ada", "outside"),
+        ("path,identity\n/etc/a.jpg,Ada", "outside"),
+        ("path,identity\na.jpg,Ada\na.jpg,Ada", "line 3: this picture is there already"),
+        ('path,identity,bbox\na.jpg,Ada,"1, 2, 3"', "line 2: a bbox is x, y, width, height"),
+        ('path,identity,bbox\na.jpg,Ada,"1, 2, 3, 0"', "line 2: a bbox is x, y, width, height"),
+    ],
+)
+def test_a_mistake_in_a_csv_file_is_told_with_its_line(tmp_path, text, message):
+    table = tmp_path / "pets.csv"
+    table.write_text(text + "\n")
+    pets = find("Pets", {"Pets": str(table)})
+    with pytest.raises(UserError, match=message):
+        raw_data.read(pets, tmp_path)
+
+
+def test_pictures_in_no_sub_folder_are_not_taken_for_individuals(tmp_path):
+    write_image(tmp_path / "a.png", (8, 8), 0)
+    with pytest.raises(UserError, match="make one per individual"):
+        raw_data.read(find("Pets", {"Pets": str(tmp_path)}), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["LionData", "my/pets", "..", ""])
+def test_a_name_for_own_pictures_is_no_path_and_not_taken(tmp_path, name):
+    with pytest.raises(UserError, match="choose a name"):
+        find(name, {name: str(tmp_path)})
+
+
+def test_own_pictures_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(UserError, match=r"no folder or CSV file .*absent"):
+        find("Pets", {"Pets": str(tmp_path / "absent")})
