@@ -3,10 +3,10 @@
     python benchmarks/prepare.py --folder FOLDER_WITH_PHOTOGRAPHS
     python benchmarks/prepare.py --mosaics ../shared/data/LionData
 
-The reference way is that of the public `prepare_data.py`: one process reads, resizes and writes every
-picture once for each size, and copies a row of the table for each. Both ways start with a warm disk
-cache. The limit is what the cores can decode, with nothing done to the pixels; `Resize` of torchvision,
-that is of Pillow, is the other part that nobody may replace, since other code makes other pixels.
+The reference way is that of the public `prepare_data.py`: one process reads, resizes and writes
+every picture once for each size, and copies a row of the table for each. Both ways start with a
+warm disk cache. One limit is what the cores can decode, with nothing done to the pixels. The other
+is decoding and `Resize` of torchvision, that is of Pillow: other code would make other pixels.
 """
 
 import argparse
