@@ -77,13 +77,18 @@ class Run:
         """Folder of a trained network, as timm loads it."""
         return self.folder / "weights" / flavour
 
-    def checkpoint(self, flavour: str) -> Path:
-        """State of an unfinished training."""
-        return self.folder / "checkpoints" / flavour / "last.pt"
+    def checkpoints(self, flavour: str) -> Path:
+        """States of an unfinished training, one folder each."""
+        return self.folder / "checkpoints" / flavour
+
+    @property
+    def logs(self) -> Path:
+        """Histories, and what trackers write."""
+        return self.folder / "logs"
 
     def history(self, flavour: str) -> Path:
         """One row per epoch of training."""
-        return self.folder / "logs" / f"{flavour}.csv"
+        return self.logs / f"{flavour}.csv"
 
     def features(self, flavour: str, dataset: str) -> Path:
         """Embeddings of all images of a dataset."""

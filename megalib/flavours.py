@@ -14,15 +14,20 @@ from megalib.errors import UserError, choose
 from megalib.files import PUBLISHED
 
 SCALES = ("published", "demo")
+LOSSES = ("arcface", "triplet", "softmax")
+ACCUMULATIONS = ("mean", "sum")
+MININGS = ("all", "hard", "semihard")
 
 
 @dataclass(frozen=True)
 class Flavour:
     """One network and the recipe by which it is trained.
 
-    Sizes are in pixels, the margin of ArcFace in radians. `network` holds the arguments by
-    which timm builds another network than the architecture's own; it is empty at published
-    scale.
+    Sizes are in pixels, the margin of ArcFace in radians. `accumulation` says what becomes of the
+    gradients of a group of batches: their "mean", or their "sum" as in the public trainer until
+    March 2026. Margin and mining of triplets count for the triplet loss only. `network` holds
+    the arguments by which timm builds another network than the architecture's own; it is empty at
+    published scale.
     """
 
     name: str
@@ -48,6 +53,10 @@ class Flavour:
     momentum: float = 0.9
     weight_decay: float = 0.0
     minimum_learning_rate: float = 0.0
+    loss: str = "arcface"
+    triplet_margin: float = 0.2
+    triplet_mining: str = "semihard"
+    accumulation: str = "mean"
     network: dict = field(default_factory=dict)
 
     @property
@@ -137,7 +146,10 @@ def _demo(flavour: Flavour) -> Flavour:
     )
 
 
-def get(name: str, scale: str = "published", **changes: int | float | None) -> Flavour:
+_CHOICES = {"loss": LOSSES, "accumulation": ACCUMULATIONS, "triplet_mining": MININGS}
+
+
+def get(name: str, scale: str = "published", **changes: int | float | str | None) -> Flavour:
     """Look a flavour up and change parts of its recipe.
 
     Args:
@@ -153,7 +165,9 @@ def get(name: str, scale: str = "published", **changes: int | float | None) -> F
         flavour = _demo(flavour)
     given = {key: value for key, value in changes.items() if value is not None}
     for key, value in given.items():
-        if value <= 0:
+        if key in _CHOICES:
+            choose(key, value, _CHOICES[key])
+        elif value <= 0:
             raise UserError(f"{key} must be greater than zero, not {value}")
     return replace(flavour, **given)
 

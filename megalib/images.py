@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -99,16 +100,38 @@ class ImageFiles(torch.utils.data.Dataset):
         return image
 
 
-class SeededImageFiles(ImageFiles):
-    """The same, for training: an item is asked for by (seed, index).
+class Key(NamedTuple):
+    """What asks for a training image: the seed of its augmentation, its index, if it counts."""
 
-    The transform draws its random numbers from that seed alone, so an image looks the same
+    seed: int
+    index: int
+    counts: bool
+
+
+class SeededImageFiles(ImageFiles):
+    """The same, for training: an item is asked for by a `Key`.
+
+    The transform draws its random numbers from the key's seed alone, so an image looks the same
     whichever worker loads it, and after a training was stopped and continued.
     """
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int]:
-        """One image, augmented by the numbers that belong to the seed, and its label."""
-        seed, index = key
+    def __init__(
+        self, folder: Path, paths: Sequence[str], flavour: Flavour, labels: np.ndarray, keep: bool
+    ) -> None:
+        """Remember where the images are; nothing is read yet."""
+        super().__init__(folder, paths, training_transform(flavour), labels, keep)
+        self.side = flavour.image_size
+
+    def __getitem__(self, key: Key) -> tuple[torch.Tensor, int, bool, int]:
+        """One augmented image, its label, whether it counts, and its index if it is unreadable.
+
+        An image that cannot be read is all zeros and does not count; it has its index in the last
+        place, where others have -1.
+        """
+        label = int(self.labels[key.index])
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return super().__getitem__(index)
+            torch.manual_seed(key.seed)
+            try:
+                return self.transform(self.image(key.index)), label, key.counts, -1
+            except UserError:
+                return torch.zeros(3, self.side, self.side), label, False, key.index

@@ -85,6 +85,20 @@ def match(metadata: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
     )
 
 
+def mean_accuracy(
+    model: torch.nn.Module, flavour: Flavour, datasets: Sequence[str], run: Run, workers: int = 0
+) -> float:
+    """Top-1 accuracy in [0, 1] on the test parts, averaged over the datasets; writes nothing."""
+    device = next(model.parameters()).device
+    accuracies = []
+    for dataset in datasets:
+        metadata = splits.read(run.metadata(dataset))
+        metadata = metadata[metadata["split"].notna()]
+        rows = embed(model, flavour, metadata, run, dataset, device, workers)
+        accuracies.append(match(metadata, rows)["correct"].mean())
+    return float(np.mean(accuracies))
+
+
 def infer(
     model: torch.nn.Module,
     flavour: Flavour,

@@ -1,9 +1,11 @@
 """Backbones by timm: from nothing, from ImageNet, from the hub, or from a folder."""
 
 from pathlib import Path
+from unittest import mock
 
 import timm
 import torch
+from huggingface_hub import constants, get_session
 from timm.layers import set_fused_attn
 from timm.models import save_for_hf
 
@@ -49,14 +51,28 @@ def _fetch(flavour: Flavour, source: str) -> torch.nn.Module:
             f"{flavour.title} is a cut-down network and has no published weights: "
             "use the scale 'published', or train it"
         )
+    # Without a network the hub's library tries for most of a minute; its cache answers at once.
+    offline = constants.HF_HUB_OFFLINE or not _hub_answers()
     try:
-        return timm.create_model(source, num_classes=0, pretrained=True)
-    except (OSError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+        with mock.patch.object(constants, "HF_HUB_OFFLINE", offline):
+            return timm.create_model(source, num_classes=0, pretrained=True)
+    except Exception as error:  # of the hub, of the HTTP library that it happens to use, of torch
+        reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"cannot fetch the weights {source}: {reason} "
-            "Check the network, or give a local folder instead."
+            f"cannot fetch the weights {source} ({'no answer from ' if offline else ''}"
+            f"{constants.ENDPOINT}): {type(error).__name__}: {reason}. Check the network, or get "
+            "config.json and model.safetensors in another way and name the folder that holds them "
+            "in place of 'hub' or 'imagenet'"
         ) from error
+
+
+def _hub_answers() -> bool:
+    """Whether the Hugging Face hub can be reached; tells within seconds."""
+    try:
+        get_session().head(constants.ENDPOINT, timeout=5)
+    except Exception:  # of the HTTP library that the hub's library happens to use
+        return False
+    return True
 
 
 def save(model: torch.nn.Module, flavour: Flavour, folder: Path) -> None:

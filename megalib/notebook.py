@@ -32,10 +32,20 @@ def start(name: str, variables: Mapping[str, Any]) -> Run:
         UserError: a parameter is misspelt or its value cannot be meant.
     """
     parameters.check(_injected(variables.get("In", [])))
-    own = {key: variables[key] for key in parameters.declared(name)}
+    own = values(name, variables)
     parameters.check(own)
     plots.use_style()
     return Run(own["profile"])
+
+
+def values(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of the running notebook and their values.
+
+    Args:
+        name: of the notebook.
+        variables: the notebook's `globals()`.
+    """
+    return {key: variables[key] for key in parameters.declared(name)}
 
 
 def _injected(cells: list[str]) -> dict[str, Any]:

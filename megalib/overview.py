@@ -53,8 +53,8 @@ def _short(licence: str | None) -> str:
 def with_links(table: pd.DataFrame) -> Styler:
     """The table of `published_datasets` for a page: whole numbers, and addresses to click on."""
 
-    def link(address: str | None) -> str:
-        return f'<a href="{address}">open</a>' if address else ""
+    def link(address: str | float) -> str:
+        return f'<a href="{address}">open</a>' if isinstance(address, str) else "none"
 
     numbers = ["images", "individuals", "images each", "train", "test", "left out"]
     return table.style.format("{:,.0f}", subset=numbers, na_rep="not known").format(

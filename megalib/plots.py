@@ -122,12 +122,15 @@ def dataset_sizes(table: pd.DataFrame) -> Figure:
 
 
 def training_curves(history: pd.DataFrame) -> Figure:
-    """Loss and learning rate by epoch, side by side."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
-    left.plot(history["epoch"], history["loss"], marker="o", markersize=3, color=RIGHT)
-    left.set(xlabel="epoch", ylabel="mean ArcFace loss", title="Loss", ylim=(0, None))
-    right.plot(history["epoch"], history["learning_rate"], marker="o", markersize=3, color=WRONG)
-    right.set(xlabel="epoch", ylabel="learning rate", title="Learning rate", ylim=(0, None))
+    """Loss, learning rate and, where it was measured, accuracy by epoch, side by side."""
+    curves = [("loss", "Mean loss", RIGHT, 1), ("learning_rate", "Learning rate", WRONG, 1)]
+    if history["validation"].notna().any():
+        curves.append(("validation", "Top-1 on the test parts, %", INK, 100))
+    figure, axes = plt.subplots(1, len(curves), figsize=(8, 2.8))
+    for axis, (column, title, colour, factor) in zip(axes, curves, strict=True):
+        rows = history.dropna(subset=column)
+        axis.plot(rows["epoch"], factor * rows[column], marker="o", markersize=3, color=colour)
+        axis.set(xlabel="epoch", title=title, ylim=(0, None))
     return figure
 
 

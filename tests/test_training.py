@@ -1,7 +1,14 @@
 """The loop against independent computations, and what stops and starts it."""
 
 import json
-from dataclasses import replace
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -9,9 +16,28 @@ import pytest
 import timm
 import torch
 
-from megalib import flavours, images, networks, prepare, splits, training
+from megalib import (
+    batches,
+    checkpoints,
+    devices,
+    export,
+    flavours,
+    history,
+    images,
+    launch,
+    losses,
+    networks,
+    parameters,
+    prepare,
+    recipe,
+    splits,
+    training,
+)
 from megalib.errors import UserError
-from megalib.images import SeededImageFiles
+from megalib.files import ROOT
+from megalib.recipe import Settings
+
+from .test_losses import arcface_by_hand
 
 NAME = "MegaDescriptor-T-224"
 
@@ -19,6 +45,12 @@ NAME = "MegaDescriptor-T-224"
 @pytest.fixture
 def training_set(prepared):
     return prepare.aggregate(prepared, ["DemoLeopard"])
+
+
+@pytest.fixture
+def unaugmented(monkeypatch):
+    """Training without augmentation, for comparison with computations by hand."""
+    monkeypatch.setattr(images, "training_transform", images.inference_transform)
 
 
 def weights(model):
@@ -29,99 +61,340 @@ def same(left, right) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[key], right[key]) for key in left)
 
 
-def arcface_by_hand(embeddings, labels, directions, margin, scale):
-    """Deng et al., CVPR 2019, equation 3, with the angle taken out of the cosine."""
-    unit = embeddings / embeddings.norm(dim=1, keepdim=True)
-    cosine = unit @ (directions / directions.norm(dim=0, keepdim=True))
-    losses = []
-    for row, label in zip(cosine, labels, strict=True):
-        angle = torch.acos(row[label].clamp(-1, 1))
-        logits = scale * row
-        logits[label] = scale * torch.cos(angle + margin)
-        losses.append(torch.logsumexp(logits, 0) - logits[label])
-    return torch.stack(losses).mean()
+def forget(run):
+    (run.weights(NAME) / export.FACTS).unlink()
 
 
-def test_the_head_is_arcface_with_its_margin_in_radians(flavour):
-    head = training._arcface(replace(flavour, margin=0.5, loss_scale=64.0), 5, 7, seed=1)
-    generator = torch.Generator().manual_seed(0)
-    embeddings = torch.randn(9, 7, generator=generator)
-    labels = torch.arange(9) % 5
-    expected = arcface_by_hand(embeddings, labels, head.W.detach(), 0.5, 64.0)
-    torch.testing.assert_close(head(embeddings, labels), expected, rtol=1e-4, atol=1e-4)
+def plain(flavour, **changes):
+    """Without what is random in a network, and with the published optimiser."""
+    network = flavour.network | {"drop_path_rate": 0.0}
+    return replace(flavour, optimizer="SGD", schedule="cosine", network=network, **changes)
 
 
-def test_accumulated_gradients_are_the_mean_over_the_group(flavour, training_set, prepared):
-    """Without augmentation, three batches of two give the same weights as one batch of six."""
-    plain = replace(
-        flavour,
-        epochs=1,
-        optimizer="SGD",
-        schedule="cosine",
-        network=flavour.network | {"drop_path_rate": 0.0},
+# --- The computation -----------------------------------------------------------------------------
+
+
+def starting_pair(flavour, classes, seed=0):
+    """Backbone and loss as a training starts with them."""
+    backbone = networks.untrained(flavour, seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(batches.mix(seed, 0, 0))
+        return backbone, losses.build(flavour, classes, backbone.num_features)
+
+
+def test_one_step_equals_a_computation_by_hand(flavour, training_set, prepared, unaugmented):
+    """Loss and gradients of one batch; SGD without momentum shows the gradients themselves."""
+    flavour = plain(flavour, epochs=1, batch_size=16, momentum=0.0, learning_rate=1.0)
+    trained, told = training.train(flavour, training_set, prepared)
+    backbone, head = starting_pair(flavour, 4)
+    data = images.ImageFiles(
+        prepared.images(256), training_set["path"], images.inference_transform(flavour)
     )
+    pixels = torch.stack([data[index][0] for index in range(16)])
+    labels = torch.as_tensor(pd.factorize(training_set["identity"], sort=True)[0])
+    loss = arcface_by_hand(
+        backbone.train()(pixels), labels, head.W, flavour.margin, flavour.loss_scale
+    )
+    loss.backward()
+    assert told["loss"].iloc[0] == pytest.approx(loss.item(), rel=1e-5)
+    for (name, before), after in zip(
+        backbone.named_parameters(), trained.parameters(), strict=True
+    ):
+        found = before.detach() - after.detach()
+        torch.testing.assert_close(found, before.grad, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def reference_steps(flavour, prepared, training_set, old: bool):
+    """The public trainer's loop, in plain torch, over the batches that `batches` plans.
+
+    The old code added gradients up and stepped where (i - 1) % steps == 0; today's averages and
+    steps after each group.
+    """
+    backbone, head = starting_pair(flavour, 4)
+    data = images.ImageFiles(
+        prepared.images(256), training_set["path"], images.inference_transform(flavour)
+    )
+    labels = pd.factorize(training_set["identity"], sort=True)[0]
+    parts = [*backbone.parameters(), *head.parameters()]
+    optimizer = torch.optim.SGD(parts, flavour.learning_rate, flavour.momentum)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, flavour.epochs, 0.0)
+    size, group = flavour.batch_size, flavour.accumulation_steps
+    backbone.train()
+    for epoch in range(flavour.epochs):
+        order = np.random.default_rng([0, epoch]).permutation(len(data))
+        for i, start in enumerate(range(0, len(data), size)):
+            batch = order[start : start + size]
+            loss = head(
+                backbone(torch.stack([data[index][0] for index in batch])),
+                torch.as_tensor(labels[batch]),
+            )
+            (loss if old else loss / group).backward()
+            if (i - 1) % group == 0 if old else (i + 1) % group == 0:
+                optimizer.step()
+                optimizer.zero_grad()
+        schedule.step()
+    return backbone.eval()
+
+
+@pytest.mark.parametrize("group", [1, 2, 4])
+@pytest.mark.parametrize("accumulation", ["mean", "sum"])
+def test_ten_steps_follow_the_public_trainer(
+    flavour, training_set, prepared, unaugmented, accumulation, group
+):
+    """With groups of 4, the old code carries batches over from one epoch into the next."""
+    epochs = {1: 3, 2: 5, 4: 10}[group]  # ten steps or more
+    flavour = plain(
+        flavour,
+        epochs=epochs,
+        batch_size=4,
+        accumulation_steps=group,
+        accumulation=accumulation,
+        minimum_learning_rate=0.0,
+        learning_rate=0.01,
+    )
+    trained, _ = training.train(flavour, training_set, prepared)
+    expected = reference_steps(flavour, prepared, training_set, old=accumulation == "sum")
+    for name, tensor in weights(expected).items():
+        torch.testing.assert_close(weights(trained)[name], tensor, rtol=1e-4, atol=1e-4, msg=name)
+    assert not same(weights(expected), weights(networks.untrained(flavour, 0)))
+
+
+def test_accumulated_gradients_are_the_mean_over_the_group(
+    flavour, training_set, prepared, unaugmented
+):
+    """Three batches of two give the same weights as one batch of six."""
     six = training_set.groupby("identity").head(2).iloc[:6]
+    found = []
+    for size, steps in ((2, 3), (6, 1)):
+        changed = plain(flavour, epochs=1, batch_size=size, accumulation_steps=steps)
+        found.append(weights(training.train(changed, six, prepared)[0]))
+    for name, tensor in found[1].items():
+        torch.testing.assert_close(found[0][name], tensor, rtol=1e-4, atol=1e-6)
+    assert not same(found[1], weights(networks.untrained(plain(flavour), 0)))
 
-    def trained(batch_size, accumulation_steps):
-        recipe = replace(plain, batch_size=batch_size, accumulation_steps=accumulation_steps)
-        return weights(training.train(recipe, six, prepared)[0])
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "training_transform", images.inference_transform)
-        small, large = trained(2, 3), trained(6, 1)
-    for name, tensor in large.items():
-        torch.testing.assert_close(small[name], tensor, rtol=1e-4, atol=1e-6)
-    start = weights(networks.untrained(plain, 0))
-    assert not same(start, large)
+def test_the_published_schedule_is_a_cosine_per_epoch():
+    flavour = flavours.get(NAME)
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer, schedule = recipe.optimizer(flavour, [parameter], images=700)
+    for epoch in range(flavour.epochs + 1):
+        recipe.advance(schedule, epoch)
+        expected = 1e-6 + (1e-3 - 1e-6) * (1 + np.cos(np.pi * epoch / 100)) / 2
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(expected, abs=1e-9)
+        optimizer.step()
+    assert isinstance(optimizer, torch.optim.SGD)
+    assert optimizer.defaults["momentum"] == 0.9
+
+
+def test_half_precision_leaves_the_loss_in_float32(flavour, training_set, prepared, monkeypatch):
+    seen = []
+    build = losses.build
+
+    def watched(*arguments):
+        loss = build(*arguments)
+        loss.register_forward_pre_hook(
+            lambda _, given: seen.append((given[0].dtype, torch.is_autocast_enabled("cpu")))
+        )
+        return loss
+
+    monkeypatch.setattr(losses, "build", watched)
+    short = replace(flavour, epochs=1)
+    _, told = training.train(short, training_set, prepared, settings=Settings(precision="bf16"))
+    assert set(seen) == {(torch.float32, False)}
+    forget(prepared)
+    _, exact = training.train(short, training_set, prepared)
+    assert told["loss"].iloc[0] == pytest.approx(exact["loss"].iloc[0], rel=0.05)
+    assert told["loss"].iloc[0] != exact["loss"].iloc[0]
+
+
+# --- Seeds, order, history -----------------------------------------------------------------------
 
 
 def test_same_seed_same_weights_another_seed_others(flavour, training_set, prepared):
     first = weights(training.train(flavour, training_set, prepared, seed=1)[0])
-    _forget(prepared)
+    forget(prepared)
     assert same(first, weights(training.train(flavour, training_set, prepared, seed=1)[0]))
     assert not same(first, weights(training.train(flavour, training_set, prepared, seed=2)[0]))
 
 
-def _forget(run):
-    (run.weights(NAME) / training.FACTS).unlink()
+def test_the_history_has_one_row_per_epoch_and_the_loss_falls(flavour, training_set, prepared):
+    longer = replace(flavour, epochs=8)
+    _, told = training.train(longer, training_set, prepared)
+    assert told["epoch"].tolist() == list(range(1, 9))
+    assert told["loss"].iloc[-1] < told["loss"].iloc[0]
+    assert (told["images_per_second"] > 0).all()
+    pd.testing.assert_frame_equal(export.read_history(flavour, prepared), told)
 
 
-def test_a_stopped_training_goes_on_and_ends_with_the_same_weights(
-    flavour, training_set, prepared, monkeypatch, capsys
+def test_a_network_is_validated_when_asked_for_and_goes_on_training(
+    flavour, training_set, prepared
 ):
-    whole, history = training.train(flavour, training_set, prepared)
-    _forget(prepared)
-    keep, calls = training._keep, []
+    modes = []
 
-    def stop_after_the_second_epoch(*arguments):
-        keep(*arguments)
-        calls.append(1)
-        if len(calls) == 2:
+    def validate(network):
+        modes.append(network.training)
+        return 0.25
+
+    settings = Settings(validate_every=2)
+    longer = replace(flavour, epochs=4)
+    watched, told = training.train(
+        longer, training_set, prepared, settings=settings, validate=validate
+    )
+    assert told["validation"].tolist()[1::2] == [0.25, 0.25]
+    assert told["validation"].isna().tolist() == [True, False, True, False]
+    assert modes == [False, False]
+    assert "when last validated: 25.0%" in (prepared.weights(NAME) / "README.md").read_text()
+    forget(prepared)
+    assert same(weights(watched), weights(training.train(longer, training_set, prepared)[0]))
+
+
+def test_a_tracker_of_accelerate_may_follow(flavour, training_set, prepared):
+    pytest.importorskip("tensorboard")
+    training.train(flavour, training_set, prepared, settings=Settings(tracker="tensorboard"))
+    assert list(prepared.logs.rglob("events.out.tfevents*"))
+
+
+def test_a_tracker_that_is_not_installed_is_named(flavour, training_set, prepared, monkeypatch):
+    monkeypatch.setattr(devices, "get_available_trackers", lambda: [])
+    with pytest.raises(UserError, match="pip install tensorboard"):
+        training.train(flavour, training_set, prepared, settings=Settings(tracker="tensorboard"))
+
+
+# --- Stop and go on ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stop", [1, 3, 4, 7])
+def test_stopped_after_any_step_it_ends_with_the_same_weights(
+    flavour, training_set, prepared, monkeypatch, capsys, stop
+):
+    """Three epochs of three steps; stopped inside an epoch and at its end, with other workers."""
+    whole, told = training.train(flavour, training_set, prepared)
+    forget(prepared)
+    write = checkpoints.write
+
+    def write_and_stop(folder, step, *rest):
+        write(folder, step, *rest)
+        if step == stop:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "_keep", stop_after_the_second_epoch)
-    with pytest.raises(KeyboardInterrupt):
-        training.train(flavour, training_set, prepared)
-    monkeypatch.setattr(training, "_keep", keep)
-    continued, again = training.train(flavour, training_set, prepared, workers=1)
-    assert same(weights(whole), weights(continued))
-    assert again["loss"].tolist() == history["loss"].tolist()
-    assert "continuing after epoch 2" in capsys.readouterr().out
-    assert not prepared.checkpoint(NAME).exists()
-
-
-def test_a_checkpoint_of_another_recipe_is_not_continued(
-    flavour, training_set, prepared, monkeypatch, capsys
-):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(networks, "save", _raise_interrupt)
-        training.train(flavour, training_set, prepared, seed=1)
-    training.train(flavour, training_set, prepared, seed=2)
-    assert "belongs to another recipe" in capsys.readouterr().out
+        patch.setattr(checkpoints, "write", write_and_stop)
+        training.train(flavour, training_set, prepared, settings=Settings(checkpoint_every=1))
+    torch.manual_seed(123)  # what happened to the global generator must not matter
+    settings = Settings(workers=stop % 3, checkpoint_every=1)
+    continued, again = training.train(flavour, training_set, prepared, settings=settings)
+    assert same(weights(whole), weights(continued))
+    assert again["loss"].tolist() == told["loss"].tolist()
+    assert f"continuing after step {stop} from" in capsys.readouterr().out
+    assert not prepared.checkpoints(NAME).exists()
 
 
-def _raise_interrupt(*_):
+TRAIN = """
+import sys
+from megalib import launch, parameters
+import json, torch
+torch.set_num_threads(1)
+values = parameters.declared("2_train") | json.loads(sys.argv[1])
+launch.train(values)
+"""
+
+
+@pytest.mark.slow
+def test_killed_ten_times_at_random_moments_it_ends_with_the_same_weights(prepared):
+    """`kill -9`, also while a checkpoint is written: one is written after each step."""
+    chosen = {
+        "profile": "test",
+        "datasets": ["DemoLeopard"],
+        "epochs": 6,
+        "batch_size": 4,
+        "checkpoint_every": 1,
+    }
+
+    def command(**changes):
+        return [sys.executable, "-c", TRAIN, json.dumps(chosen | changes)]
+
+    subprocess.run(command(), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    expected = (prepared.weights(NAME) / "model.safetensors").read_bytes()
+    forget(prepared)
+    (prepared.weights(NAME) / "model.safetensors").unlink()
+    chance, kills = random.Random(0), 0
+    while kills < 10 and not (prepared.weights(NAME) / export.FACTS).exists():
+        process = subprocess.Popen(
+            command(workers=kills % 2), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        before = {path.name for path in checkpoints.found(prepared.checkpoints(NAME))}
+        while process.poll() is None:  # wait until it has done at least one step
+            if {path.name for path in checkpoints.found(prepared.checkpoints(NAME))} != before:
+                break
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 0.05))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+    subprocess.run(command(), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    assert kills == 10
+    assert (prepared.weights(NAME) / "model.safetensors").read_bytes() == expected
+
+
+def test_a_half_written_checkpoint_is_not_taken_for_one(flavour, training_set, prepared):
+    half = prepared.checkpoints(NAME) / ".step-00000005.part1"
+    half.mkdir(parents=True)
+    (half / checkpoints.MODEL).write_bytes(b"half")
+    training.train(flavour, training_set, prepared)
+    assert not half.exists()
+
+
+def test_checkpoints_are_readable_and_only_the_last_few_stay(tmp_path):
+    model = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(model.parameters(), 0.1)
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    for step in range(5):
+        checkpoints.write(tmp_path, step, model, optimizer, {"note": step}, keep=2)
+    kept = checkpoints.found(tmp_path)
+    assert [path.name for path in kept] == ["step-00000003", "step-00000004"]
+    files = {path.name for path in kept[-1].iterdir()}
+    assert files == {"model.safetensors", "optimizer.safetensors", "state.json"}
+    assert json.loads((kept[-1] / "state.json").read_text())["note"] == 4
+    other = torch.nn.Linear(3, 2)
+    restored = torch.optim.AdamW(other.parameters(), 0.5)
+    checkpoints.load(kept[-1], other, restored)
+    for network, rule in ((model, optimizer), (other, restored)):
+        network.zero_grad()
+        network(torch.full((1, 3), 2.0)).sum().backward()
+        rule.step()
+    assert same(weights(model), weights(other))
+
+
+def stopped(flavour, training_set, prepared, monkeypatch, **arguments):
+    """Leave a checkpoint behind."""
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(export, "write", raise_interrupt)
+        training.train(flavour, training_set, prepared, **arguments)
+
+
+def raise_interrupt(*_):
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("changes", "seed", "rows", "told"),
+    [
+        ({"epochs": 4}, 0, slice(None), "epochs 4 instead of 3"),
+        ({"margin": 0.3}, 0, slice(None), r"margin 0\.3 instead of 0\.2"),
+        ({}, 1, slice(None), "seed 1 instead of 0"),
+        ({}, 0, slice(1, None), "images 15 instead of 16"),
+    ],
+)
+def test_a_checkpoint_of_another_training_is_refused_and_kept(
+    flavour, training_set, prepared, monkeypatch, changes, seed, rows, told
+):
+    stopped(flavour, training_set, prepared, monkeypatch)
+    changed, fewer = replace(flavour, **changes), training_set.iloc[rows]
+    with pytest.raises(UserError, match=rf"{told}.*resume never"):
+        training.train(changed, fewer, prepared, seed=seed)
+    assert checkpoints.found(prepared.checkpoints(NAME))
+    training.train(changed, fewer, prepared, seed=seed, settings=Settings(resume="never"))
 
 
 def test_finished_weights_are_kept_until_something_changes(
@@ -129,13 +402,86 @@ def test_finished_weights_are_kept_until_something_changes(
 ):
     first, _ = training.train(flavour, training_set, prepared)
     capsys.readouterr()
-    second, history = training.train(flavour, training_set, prepared)
+    second, told = training.train(flavour, training_set, prepared)
     assert "kept" in capsys.readouterr().out
     assert same(weights(first), weights(second))
-    assert len(history) == 3
-    monkeypatch.setattr(training.code, "digest", lambda module: "other code")
+    assert len(told) == 3
+    monkeypatch.setattr(export.code, "digest", lambda module: "other code")
     training.train(flavour, training_set, prepared)
     assert "epoch   1/3" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_weights_of_one(prepared):
+    """15 images in batches of 4: the last batch, of 3, cannot be divided by two."""
+    table = pd.read_csv(prepared.metadata("DemoLeopard"), index_col=0)
+    table[table.index != 3].to_csv(prepared.metadata("DemoLeopard"))
+    chosen = {
+        "profile": "test",
+        "datasets": ["DemoLeopard"],
+        "epochs": 2,
+        "batch_size": 4,
+        "accumulation_steps": 2,
+        "keep_in_memory": True,
+    }
+    options = [word for pair in chosen.items() for word in ("-p", pair[0], json.dumps(pair[1]))]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MEGALIB_TEST_NO_DROP_PATH": "1"}
+    found = []
+    for processes in (1, 2):
+        launcher = ["accelerate.commands.launch", "--cpu", "--num_processes", str(processes)]
+        command = [
+            sys.executable,
+            "-m",
+            *launcher,
+            "--num_machines",
+            "1",
+            "--mixed_precision",
+            "no",
+        ]
+        command += ["--dynamo_backend", "no", "-m", "megalib.launch", *options]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+        found.append((weights(networks.from_folder(prepared.weights(NAME))), done.stdout))
+        told = export.read_history(flavours.get(NAME, "demo"), prepared)
+        found[-1] += (told["loss"].tolist(),)
+        forget(prepared)
+    (one, _, loss), (two, said, other) = found
+    assert said.count("epoch   1/2") == 1  # only one of the two speaks
+    assert other == pytest.approx(loss, rel=1e-4)
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 16])
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_processes_share_each_batch_and_lose_and_double_nothing(flavour, size, processes):
+    flavour = replace(flavour, batch_size=size, epochs=2)
+    shares = [list(batches.MicroBatches(16, flavour, 5, 0, r, processes)) for r in range(processes)]
+    single = list(batches.MicroBatches(16, flavour, 5))
+    assert len({len(share) for share in shares}) == 1
+    for place, batch in enumerate(single):
+        parts = [share[place] for share in shares]
+        assert len({len(part) for part in parts}) == 1
+        counted = [key for part in parts for key in part if key.counts]
+        assert sorted(counted) == sorted(batch)
+    seen = [key.index for batch in single for key in batch]
+    assert sorted(seen) == sorted(list(range(16)) * 2)
+    assert seen[:16] != seen[16:]
+
+
+def test_the_plan_goes_on_at_any_step(flavour):
+    for accumulation in ("mean", "sum"):
+        changed = replace(
+            flavour, batch_size=3, accumulation_steps=2, accumulation=accumulation, epochs=3
+        )
+        whole = list(batches.MicroBatches(16, changed, 1))
+        taken = 0
+        for step in batches.steps(16, changed):
+            assert list(batches.MicroBatches(16, changed, 1, step.number)) == whole[taken:]
+            taken += len(step.micro_batches)
+
+
+# --- What is written -----------------------------------------------------------------------------
 
 
 def test_the_weights_folder_is_one_that_timm_loads_by_itself(flavour, training_set, prepared):
@@ -145,50 +491,33 @@ def test_the_weights_folder_is_one_that_timm_loads_by_itself(flavour, training_s
     pixels = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         torch.testing.assert_close(loaded(pixels), model(pixels), rtol=0, atol=0)
-    config = json.loads((folder / "config.json").read_text())
-    assert "pickle" not in {path.suffix for path in folder.iterdir()}
-    assert {path.name for path in folder.iterdir()} == {
-        "config.json",
-        "model.safetensors",
-        training.FACTS,
-    }
-    assert config["pretrained_cfg"]["interpolation"] == "bilinear"
-    assert config["pretrained_cfg"]["input_size"] == [3, 32, 32]
+    assert {path.name for path in folder.iterdir()} == set(export.NEEDED)
+    config = json.loads((folder / "config.json").read_text())["pretrained_cfg"]
+    assert config["interpolation"] == "bilinear"
+    assert config["crop_mode"] == "squash"
+    assert config["input_size"] == [3, 32, 32]
+    assert config["mean"] == pytest.approx([0.485, 0.456, 0.406])
 
 
-def test_the_history_has_one_row_per_epoch_and_the_loss_falls(flavour, training_set, prepared):
-    longer = replace(flavour, epochs=8)
-    _, history = training.train(longer, training_set, prepared)
-    assert history["epoch"].tolist() == list(range(1, 9))
-    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
-    assert (history["images_per_second"] > 0).all()
-    pd.testing.assert_frame_equal(training.read_history(flavour, prepared), history)
+def test_the_model_card_says_what_was_trained(flavour, training_set, prepared):
+    training.train(flavour, training_set, prepared, seed=7)
+    card = (prepared.weights(NAME) / "README.md").read_text()
+    facts = json.loads((prepared.weights(NAME) / export.FACTS).read_text())
+    assert card.startswith("---\nlibrary_name: timm\n")
+    for told in (
+        "# MegaDescriptor-T-224 (demo scale)",
+        "16 images of 4 individuals",
+        f"`{facts['digest of the images']}`",
+        "seed 7",
+        "squeezed to 32 x 32",
+        "| learning rate | 0.001 | 0.001 |",
+        "## Licence",
+    ):
+        assert told in card, told
+    assert "{" not in card
 
 
-def test_the_published_schedule_is_a_cosine_per_epoch():
-    flavour = flavours.get(NAME)
-    parameter = torch.nn.Parameter(torch.zeros(1))
-    optimizer, schedule = training._optimizer(flavour, [parameter], steps=7)
-    for epoch in range(flavour.epochs + 1):
-        expected = 1e-6 + (1e-3 - 1e-6) * (1 + np.cos(np.pi * epoch / 100)) / 2
-        assert optimizer.param_groups[0]["lr"] == pytest.approx(expected, abs=1e-9)
-        optimizer.step()
-        schedule.step()
-    assert isinstance(optimizer, torch.optim.SGD)
-    assert optimizer.defaults["momentum"] == 0.9
-
-
-def test_every_image_is_seen_once_per_epoch_in_another_order(prepared, training_set):
-    labels = np.arange(len(training_set))
-    data = SeededImageFiles(
-        prepared.images(256), training_set["path"], lambda image: torch.zeros(1), labels
-    )
-    orders = []
-    for epoch in (0, 1):
-        batches = training._batches(data, 3, seed=5, epoch=epoch, workers=0)
-        orders.append([int(label) for _, classes in batches for label in classes])
-        assert sorted(orders[-1]) == labels.tolist()
-    assert orders[0] != orders[1]
+# --- Mistakes ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -197,12 +526,42 @@ def test_every_image_is_seen_once_per_epoch_in_another_order(prepared, training_
         (slice(0, 0), {}, "two individuals or more"),
         (slice(0, 1), {}, "two individuals or more"),
         (slice(None), {"batch_size": 500}, "use 16 or less"),
+        (
+            slice(None),
+            {"batch_size": 16, "accumulation_steps": 8, "accumulation": "sum"},
+            "never takes a step",
+        ),
     ],
 )
 def test_an_unfit_training_set_is_refused(flavour, training_set, prepared, rows, changes, message):
     with pytest.raises(UserError, match=message):
         training.train(replace(flavour, **changes), training_set.iloc[rows], prepared)
     assert not prepared.weights(NAME).exists()
+
+
+def test_an_individual_with_one_image_may_be_trained_on(flavour, training_set, prepared):
+    few = training_set.drop_duplicates("identity")
+    for loss in flavours.LOSSES:
+        changed = replace(flavour, batch_size=4, loss=loss, epochs=1)
+        _, told = training.train(changed, few, prepared)
+        assert math.isfinite(told["loss"].iloc[0])
+        forget(prepared)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_cannot_be_read_stops_or_is_left_out_by_choice(
+    flavour, training_set, prepared, capsys, workers
+):
+    broken = prepared.images(256) / training_set["path"].iloc[5]
+    broken.write_bytes(b"no image")
+    with pytest.raises(UserError, match=rf"{broken.name}.*on_bad_image skip") as caught:
+        training.train(flavour, training_set, prepared, settings=Settings(workers=workers))
+    assert "\n" not in str(caught.value)
+    settings = Settings(workers=workers, on_bad_image="skip", resume="never")
+    _, told = training.train(flavour, training_set, prepared, settings=settings)
+    assert capsys.readouterr().out.count("left out: cannot read image") == flavour.epochs
+    assert told["images"].tolist() == [15, 15, 15]
+    assert np.isfinite(told["loss"]).all()
 
 
 def test_a_missing_image_is_named_before_training_starts(flavour, training_set, prepared):
@@ -218,20 +577,118 @@ def test_a_metadata_path_that_leaves_the_image_folder_is_refused(flavour, traini
         training.train(flavour, training_set, prepared)
 
 
-def test_an_unknown_device_is_refused():
-    with pytest.raises(UserError, match=r"no device 'gpu' here.*auto, cpu, cuda or mps"):
-        training.pick_device("gpu")
+def test_a_loss_that_is_no_number_stops_with_step_rate_and_checkpoint(
+    flavour, training_set, prepared
+):
+    wild = plain(flavour, learning_rate=1e9, epochs=30)
+    with pytest.raises(
+        UserError, match=r"at step \d+ with learning rate \S+; .*lower learning_rate"
+    ):
+        training.train(wild, training_set, prepared)
+    for checkpoint in checkpoints.found(prepared.checkpoints(NAME)):
+        assert math.isfinite(checkpoints.read_state(checkpoint)["loss"])
+
+
+@pytest.mark.parametrize(
+    ("totals", "message"),
+    [([2.0, math.nan], "the loss is nan at step 1"), ([2.0, 30.0], "grown from 2 to 30 at step 1")],
+)
+def test_nan_and_divergence_are_told_apart(flavour, run, totals, message):
+    accelerator = devices.accelerator("cpu", "fp32", "none", run.logs)
+    meter = history.Meter(flavour, run, accelerator)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.5)
+    meter.add(0, torch.tensor(totals[0]), torch.tensor(1))
+    meter.state(optimizer)
+    meter.add(1, torch.tensor(totals[1]), torch.tensor(1))
+    with pytest.raises(UserError, match=rf"{message} with learning rate 0\.5; there is no"):
+        meter.state(optimizer)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
+def test_when_memory_runs_out_a_smaller_batch_is_named(
+    flavour, training_set, prepared, monkeypatch, error
+):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(training.Trainee, "forward", fail)
+    with pytest.raises(UserError, match="try batch_size 3 with accumulation_steps 2"):
+        training.train(flavour, training_set, prepared)
+
+
+def test_an_error_that_is_not_about_memory_is_not_hidden(
+    flavour, training_set, prepared, monkeypatch
+):
+    def fail(*_):
+        raise RuntimeError("shapes cannot be multiplied")
+
+    monkeypatch.setattr(training.Trainee, "forward", fail)
+    with pytest.raises(RuntimeError, match="shapes"):
+        training.train(flavour, training_set, prepared)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"device": "gpu"}, r"no device 'gpu' here.*auto, cpu, cuda or mps"),
+        ({"device": "cpu", "precision": "fp16"}, "fp16 needs a GPU"),
+        ({"precision": "half"}, "unknown precision 'half'"),
+    ],
+)
+def test_a_device_or_precision_that_is_not_to_be_had_is_named(
+    flavour, training_set, prepared, settings, message
+):
+    with pytest.raises(UserError, match=message):
+        training.train(flavour, training_set, prepared, settings=Settings(**settings))
+
+
+@pytest.mark.parametrize("wrong", [{"resume": "yes"}, {"on_bad_image": "ignore"}])
+def test_settings_that_mean_nothing_are_refused(wrong):
+    with pytest.raises(UserError, match="unknown"):
+        Settings(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "epochs must be greater than zero"),
+        ({"loss": "arcfase"}, "did you mean 'arcface'"),
+        ({"accumulation": "average"}, "valid are mean, sum"),
+    ],
+)
+def test_a_recipe_that_cannot_be_meant_is_refused(changes, message):
+    with pytest.raises(UserError, match=message):
+        flavours.get(NAME, "demo", **changes)
+
+
+def test_several_processes_need_as_many_gpus():
+    with pytest.raises(UserError, match="accelerate launch --cpu --num_processes 99"):
+        launch.train_on(99, {})
 
 
 def test_published_weights_of_a_cut_down_network_do_not_exist(flavour):
     for source in ("imagenet", "hub"):
         with pytest.raises(UserError, match="no published weights"):
-            training.starting_network(flavour, source, 0)
+            recipe.starting_network(flavour, source, 0)
 
 
 def test_a_folder_without_a_network_is_named(flavour, tmp_path):
     with pytest.raises(UserError, match=r"no config\.json in"):
-        training.starting_network(flavour, str(tmp_path), 0)
+        recipe.starting_network(flavour, str(tmp_path), 0)
+
+
+def test_the_recipe_of_the_notebook_is_the_table_of_flavours():
+    values = parameters.declared("2_train")
+    assert launch.recipe_of(values) == flavours.get(NAME, "demo")
+    changed = launch.recipe_of(values | {"scale": "published", "accumulation": "sum"})
+    assert asdict(changed) == asdict(flavours.get(NAME)) | {"accumulation": "sum"}
+    assert set(asdict(Settings())) <= set(values)
 
 
 def test_splits_of_the_fixture_are_what_these_tests_assume(prepared):

@@ -1,0 +1,94 @@
+"""Train without a notebook, on one device or several.
+
+    accelerate launch -m megalib.launch -f paper -p flavour MegaDescriptor-L-384
+
+The parameters are those of `notebooks/2_train.ipynb`, and the result is the same; several processes
+share each batch. Results of the notebook's other cells are not made.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import torch
+import yaml
+from accelerate import notebook_launcher
+
+from megalib import flavours, inference, parameters, prepare, training
+from megalib.errors import UserError
+from megalib.files import Run
+from megalib.recipe import Settings
+
+RECIPE = (
+    *("epochs", "batch_size", "accumulation_steps", "accumulation", "learning_rate"),
+    *("loss", "triplet_margin", "triplet_mining"),
+)
+SETTINGS = tuple(Settings.__dataclass_fields__)
+
+
+def recipe_of(values: Mapping[str, Any]) -> flavours.Flavour:
+    """The flavour that the parameters of 2_train describe; None leaves a field as it is."""
+    changes = {name: values[name] for name in RECIPE}
+    return flavours.get(values["flavour"], values["scale"], **changes)
+
+
+def train(values: Mapping[str, Any]) -> tuple[torch.nn.Module, pd.DataFrame]:
+    """Train as the parameters of 2_train say, in this process; see `training.train`.
+
+    Validation is the top-1 accuracy on the test parts, averaged over the datasets. It is only
+    watched: nothing is chosen by it.
+    """
+    flavour, run = recipe_of(values), Run(values["profile"])
+    settings = Settings(**{name: values[name] for name in SETTINGS})
+
+    def validate(network: torch.nn.Module) -> float:
+        return inference.mean_accuracy(network, flavour, values["datasets"], run, settings.workers)
+
+    combined = prepare.aggregate(run, values["datasets"])
+    return training.train(
+        flavour, combined, run, values["seed"], values["start"], settings, validate
+    )
+
+
+def train_on(processes: int, values: Mapping[str, Any]) -> tuple[torch.nn.Module, pd.DataFrame]:
+    """The same out of a notebook, on several GPUs if wanted.
+
+    Args:
+        processes: one per GPU.
+        values: parameters of 2_train, and their values.
+
+    Raises:
+        UserError: there are not as many GPUs.
+    """
+    if processes > 1:
+        if torch.cuda.device_count() < processes:
+            raise UserError(
+                f"{processes} processes need as many GPUs, here are {torch.cuda.device_count()}; "
+                "several processes on processors: accelerate launch --cpu --num_processes "
+                f"{processes} -m megalib.launch"
+            )
+        notebook_launcher(train, (dict(values),), num_processes=processes)
+    return train(values)  # after several processes: finds finished weights and reads them
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-f", "--profile", help="a profile, or a YAML file of parameters")
+    parser.add_argument(
+        "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter"
+    )
+    arguments = parser.parse_args()
+    try:
+        profile = parameters.read_profile(arguments.profile) if arguments.profile else {}
+        given = {name: yaml.safe_load(value) for name, value in arguments.p}
+        values = parameters.declared("2_train") | parameters.for_notebook("2_train", profile, given)
+        train(values)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

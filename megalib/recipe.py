@@ -1,0 +1,212 @@
+"""The parts of a training that its loop is given: images, first weights, optimiser, checkpoints."""
+
+import hashlib
+import json
+import shutil
+import warnings
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+import torch
+
+from megalib import batches, checkpoints, networks
+from megalib.errors import UserError, choose
+from megalib.files import Run, inside, resolve, shown
+from megalib.flavours import Flavour
+from megalib.history import Meter
+from megalib.images import SeededImageFiles, load
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a training runs; but for rounding, none of it changes what is learned.
+
+    `checkpoint_every` counts steps of the optimiser, beside the checkpoint that ends each epoch;
+    `validate_every` counts epochs. `on_bad_image` is "stop" or "skip", `resume` "auto" or "never",
+    `tracker` "none" or a name that accelerate knows, such as "tensorboard". `keep_in_memory`
+    keeps decoded images, for sets of a few thousand.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    workers: int = 0
+    keep_in_memory: bool = False
+    compile: bool = False
+    resume: str = "auto"
+    checkpoint_every: int | None = None
+    validate_every: int | None = None
+    on_bad_image: str = "stop"
+    tracker: str = "none"
+
+    def __post_init__(self) -> None:
+        """Refuse words that mean nothing."""
+        choose("resume", self.resume, ("auto", "never"))
+        choose("on_bad_image", self.on_bad_image, ("stop", "skip"))
+
+
+def training_set(
+    flavour: Flavour, metadata: pd.DataFrame, run: Run, keep_in_memory: bool
+) -> tuple[SeededImageFiles, int]:
+    """The images of a training and the number of individuals.
+
+    Raises:
+        UserError: fewer than two individuals, or fewer images than one batch takes.
+    """
+    labels, identities = pd.factorize(metadata["identity"], sort=True)
+    if len(identities) < 2:
+        raise UserError(
+            f"training needs two individuals or more, the training set holds {len(identities)}"
+        )
+    if flavour.batch_size > len(metadata):
+        raise UserError(
+            f"batch_size {flavour.batch_size} is larger than the training set of "
+            f"{len(metadata)} images: use {len(metadata)} or less"
+        )
+    folder = run.images(flavour.stored_size)
+    images = SeededImageFiles(folder, metadata["path"], flavour, labels, keep_in_memory)
+    if next(batches.steps(len(images), flavour), None) is None:
+        raise UserError(
+            f"accumulation 'sum' never takes a step with {flavour.accumulation_steps} batches of "
+            f"{flavour.batch_size} out of {len(metadata)} images: use smaller ones"
+        )
+    return images, len(identities)
+
+
+def facts(
+    flavour: Flavour, images: SeededImageFiles, seed: int, start: str, precision: str
+) -> dict[str, Any]:
+    """All that decides the weights, but for the code: recipe, images, labels, seed, precision.
+
+    Of the images it takes names and sizes in bytes, since reading all of them takes minutes.
+
+    Raises:
+        UserError: an image is missing.
+    """
+    total = hashlib.sha256()
+    for path, label in zip(images.paths, images.labels, strict=True):
+        file = inside(images.folder, path)
+        if not file.is_file():
+            raise UserError(f"image {shown(file)} is missing: prepare its dataset again")
+        total.update(f"{path} {label} {file.stat().st_size}\n".encode())
+    known = {
+        **asdict(flavour),
+        "seed": seed,
+        "start": start,
+        "precision": precision,
+        "images": len(images),
+        "digest of the images": total.hexdigest()[:16],
+    }
+    return json.loads(json.dumps(known))  # tuples become lists, as they come back from a file
+
+
+def starting_network(flavour: Flavour, source: str, seed: int) -> torch.nn.Module:
+    """The backbone with which training starts.
+
+    Args:
+        flavour: which network.
+        source: "none" for random weights, "imagenet" as published, "hub" for the published
+            MegaDescriptor, or a folder that holds a network.
+        seed: of the random weights.
+
+    Raises:
+        UserError: the weights are not to be had.
+    """
+    if source == "none":
+        return networks.untrained(flavour, seed)
+    if source == "imagenet":
+        return networks.pretrained(flavour)
+    if source == "hub":
+        return networks.from_hub(flavour)
+    return networks.from_folder(resolve(source))
+
+
+def optimizer(
+    flavour: Flavour, parameters: Iterable[torch.nn.Parameter], images: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """SGD with a cosine per epoch as published, or AdamW with one cycle over all steps."""
+    if flavour.optimizer == "SGD":
+        chosen = torch.optim.SGD(parameters, flavour.learning_rate, flavour.momentum)
+    else:
+        rate, decay = flavour.learning_rate, flavour.weight_decay
+        chosen = torch.optim.AdamW(parameters, rate, weight_decay=decay)
+    if flavour.schedule == "cosine":
+        lowest = flavour.minimum_learning_rate
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(chosen, flavour.epochs, lowest)
+    else:
+        steps = sum(1 for _ in batches.steps(images, flavour))
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            chosen, flavour.learning_rate, total_steps=steps
+        )
+    return chosen, schedule
+
+
+def advance(schedule: torch.optim.lr_scheduler.LRScheduler, to: int) -> None:
+    """Bring a schedule to an epoch or a step, whichever it counts."""
+    with warnings.catch_warnings():
+        # After a checkpoint, torch does not know that the optimiser has stepped before.
+        warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")
+        while schedule.last_epoch < to:
+            schedule.step()
+
+
+def resume(
+    flavour: Flavour,
+    run: Run,
+    facts: dict[str, Any],
+    settings: Settings,
+    trainee: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    meter: Meter,
+) -> int:
+    """Load the last checkpoint, if there is one, and say so; return the first step to do.
+
+    Raises:
+        UserError: it belongs to another recipe or dataset; the message names what differs.
+    """
+    folder = run.checkpoints(flavour.name)
+    checkpoints.clean(folder)
+    if settings.resume == "never":
+        shutil.rmtree(folder, ignore_errors=True)
+    found = checkpoints.found(folder)
+    if not found:
+        return 0
+    state = checkpoints.read_state(found[-1])
+    differs = checkpoints.differences(facts, state["facts"])
+    if differs:
+        raise UserError(
+            f"{shown(found[-1])} belongs to another training: {differs}; give it those values, or "
+            "start anew with -p resume never, which removes it"
+        )
+    checkpoints.load(found[-1], trainee, optimizer)
+    schedule.load_state_dict(state["schedule"])
+    meter.load(state)
+    print(f"continuing after step {state['step']} from {shown(found[-1])}")
+    return state["step"]
+
+
+def check_readable(images: SeededImageFiles, unreadable: torch.Tensor, choice: str) -> None:
+    """Name the images of a batch that could not be read, and stop if that was chosen.
+
+    Args:
+        images: the training set.
+        unreadable: int64 (n,): -1, or the index of an image that could not be read.
+        choice: "stop" or "skip".
+
+    Raises:
+        UserError: there is one, and the choice is to stop.
+    """
+    for index in unreadable[unreadable >= 0].tolist():
+        try:
+            load(inside(images.folder, images.paths[index]))
+        except UserError as error:
+            if choice == "stop":
+                raise UserError(f"{error}, or train without it: -p on_bad_image skip") from error
+            print(f"left out: {error}")
+
+
+def every(period: int | None, number: int) -> bool:
+    """Whether something that is done every so often is due after `number` (from 0)."""
+    return bool(period) and (number + 1) % period == 0
