@@ -36,13 +36,16 @@ def pick_device(name: str = "auto") -> torch.device:
 def pick_precision(name: str, device: torch.device) -> str:
     """The precision of matrix products: "fp32", "bf16" or "fp16".
 
-    "auto" takes bfloat16 on a GPU that has it, float16 on an older one, and float32 elsewhere:
-    many processors only imitate bfloat16, which is slower than not using it.
+    "auto" takes bfloat16 on a GPU or processor that computes in it, float16 on an older GPU, and
+    float32 elsewhere: many processors only imitate bfloat16, which is slower than not using it.
 
     Raises:
         UserError: an unknown name, or float16 on a processor, where it has no scaler.
     """
     if choose("precision", name, PRECISIONS) == "auto":
+        if device.type == "cpu":
+            able = torch.cpu.get_capabilities()
+            return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "fp32"
         if device.type != "cuda":
             return "fp32"
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"

@@ -30,7 +30,7 @@ class Settings:
     """
 
     device: str = "auto"
-    precision: str = "auto"
+    precision: str = "fp32"
     workers: int = 0
     keep_in_memory: bool = False
     compile: bool = False

@@ -22,17 +22,17 @@ def test_inference_squeezes_to_a_square_bilinearly_and_normalises(tmp_path):
 
 def test_an_augmented_image_depends_on_its_seed_alone(tmp_path):
     write_image(tmp_path / "a.png", (300, 280), 0)
-    transform = images.training_transform(flavours.get("MegaDescriptor-T-224", "demo"))
-    data = images.SeededImageFiles(tmp_path, ["a.png"], transform)
+    flavour = flavours.get("MegaDescriptor-T-224", "demo")
+    data = images.SeededImageFiles(tmp_path, ["a.png"], flavour, np.zeros(1, int), keep=False)
     torch.manual_seed(1)
-    first, label = data[(7, 0)]
+    first, label, counts, unreadable = data[images.Key(7, 0, True)]
     state = torch.get_rng_state()
-    again, _ = data[(7, 0)]
-    other, _ = data[(8, 0)]
+    again = data[images.Key(7, 0, True)][0]
+    other = data[images.Key(8, 0, True)][0]
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(state, torch.get_rng_state()), "the global stream must not notice"
-    assert label == 0
+    assert (label, counts, unreadable) == (0, True, -1)
 
 
 def test_kept_images_are_read_once(tmp_path):
