@@ -1,6 +1,7 @@
 """Train without a notebook, on one device or several.
 
     accelerate launch -m megalib.launch -f paper -p flavour MegaDescriptor-L-384
+    torchrun --nproc_per_node 2 -m megalib.launch -p device cpu
 
 The parameters are those of `notebooks/2_train.ipynb`, and the result is the same; several processes
 share each batch. Results of the notebook's other cells are not made.
@@ -66,8 +67,7 @@ def train_on(processes: int, values: Mapping[str, Any]) -> tuple[torch.nn.Module
         if torch.cuda.device_count() < processes:
             raise UserError(
                 f"{processes} processes need as many GPUs, here are {torch.cuda.device_count()}; "
-                "several processes on processors: accelerate launch --cpu --num_processes "
-                f"{processes} -m megalib.launch"
+                f"on processors, type torchrun --nproc_per_node {processes} -m megalib.launch"
             )
         notebook_launcher(train, (dict(values),), num_processes=processes)
     return train(values)  # after several processes: finds finished weights and reads them

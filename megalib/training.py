@@ -133,9 +133,9 @@ def train(
                     run.checkpoints(flavour.name), step.number + 1, trainee, optimizer, state
                 )
     bar.close()
-    accelerator.end_training()
     backbone.cpu().eval()
     if rank == 0:
         export.write(backbone, flavour, run, facts, meter.history, identities)
     accelerator.wait_for_everyone()
+    accelerator.end_training()
     return backbone, pd.DataFrame(meter.history)

@@ -101,7 +101,7 @@ def test_one_step_equals_a_computation_by_hand(flavour, training_set, prepared, 
         backbone.named_parameters(), trained.parameters(), strict=True
     ):
         found = before.detach() - after.detach()
-        torch.testing.assert_close(found, before.grad, rtol=1e-4, atol=1e-5, msg=name)
+        torch.testing.assert_close(found, before.grad, rtol=1e-5, atol=1e-5, msg=name)
 
 
 def reference_steps(flavour, prepared, training_set, old: bool):
@@ -411,42 +411,54 @@ def test_finished_weights_are_kept_until_something_changes(
     assert "epoch   1/3" in capsys.readouterr().out
 
 
+# Stochastic depth draws other paths in every process, so it is left out of the comparison.
+SHARED_TRAINING = """
+import sys
+from dataclasses import replace
+from accelerate import PartialState
+from megalib import launch
+
+recipe_of = launch.recipe_of
+
+def without_drop_path(values):
+    flavour = recipe_of(values)
+    return replace(flavour, network=flavour.network | {"drop_path_rate": 0.0})
+
+launch.recipe_of = without_drop_path
+launch.main()
+sys.stdout.write(f"processes: {PartialState().num_processes}\\n")
+"""
+
+
 @pytest.mark.slow
-def test_two_processes_give_the_weights_of_one(prepared):
+def test_two_processes_give_the_weights_of_one(prepared, tmp_path):
     """15 images in batches of 4: the last batch, of 3, cannot be divided by two."""
     table = pd.read_csv(prepared.metadata("DemoLeopard"), index_col=0)
     table[table.index != 3].to_csv(prepared.metadata("DemoLeopard"))
+    script = tmp_path / "train.py"
+    script.write_text(SHARED_TRAINING)
     chosen = {
         "profile": "test",
         "datasets": ["DemoLeopard"],
+        "device": "cpu",
         "epochs": 2,
         "batch_size": 4,
         "accumulation_steps": 2,
-        "keep_in_memory": True,
     }
     options = [word for pair in chosen.items() for word in ("-p", pair[0], json.dumps(pair[1]))]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MEGALIB_TEST_NO_DROP_PATH": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     found = []
     for processes in (1, 2):
-        launcher = ["accelerate.commands.launch", "--cpu", "--num_processes", str(processes)]
-        command = [
-            sys.executable,
-            "-m",
-            *launcher,
-            "--num_machines",
-            "1",
-            "--mixed_precision",
-            "no",
-        ]
-        command += ["--dynamo_backend", "no", "-m", "megalib.launch", *options]
+        launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+        command = [sys.executable, "-m", *launcher, str(script), *options]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-2000:]
-        found.append((weights(networks.from_folder(prepared.weights(NAME))), done.stdout))
+        assert done.stdout.count(f"processes: {processes}") == processes
+        assert done.stdout.count("epoch   1/2") == 1, "only one of them speaks"
         told = export.read_history(flavours.get(NAME, "demo"), prepared)
-        found[-1] += (told["loss"].tolist(),)
+        found.append((weights(networks.from_folder(prepared.weights(NAME))), told["loss"].tolist()))
         forget(prepared)
-    (one, _, loss), (two, said, other) = found
-    assert said.count("epoch   1/2") == 1  # only one of the two speaks
+    (one, loss), (two, other) = found
     assert other == pytest.approx(loss, rel=1e-4)
     for name, tensor in one.items():
         torch.testing.assert_close(two[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
@@ -668,7 +680,7 @@ def test_a_recipe_that_cannot_be_meant_is_refused(changes, message):
 
 
 def test_several_processes_need_as_many_gpus():
-    with pytest.raises(UserError, match="accelerate launch --cpu --num_processes 99"):
+    with pytest.raises(UserError, match="torchrun --nproc_per_node 99"):
         launch.train_on(99, {})
 
 
