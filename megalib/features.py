@@ -1,60 +1,177 @@
 """From images to a matrix of embeddings, and the file that keeps it."""
 
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
-from torch.utils.data import DataLoader
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
-from megalib.files import whole_file
+from megalib.files import inside, shown, whole_file
+from megalib.flavours import Flavour
 from megalib.images import ImageFiles
+
+PART = 4096  # images after which an unfinished extraction is kept
 
 
 @torch.inference_mode()
 def extract(
     model: torch.nn.Module,
-    images: ImageFiles,
+    images: ImageFiles | Subset,
     device: torch.device,
     batch_size: int = 64,
     workers: int = 0,
+    precision: str = "fp32",
     label: str = "features",
 ) -> np.ndarray:
     """Embed every image.
 
     Args:
-        model: maps images (n, 3, size, size) to embeddings (n, d); it is used in evaluation
-            mode on `device` and comes back in the mode it was in.
+        model: maps images (n, 3, size, size) to embeddings (n, d). It is used in evaluation mode
+            on `device`, and comes back in the mode and on the device it was in.
         images: what to embed.
         device: where to compute.
         batch_size: images at a time.
         workers: processes that load images; 0 loads in this one.
+        precision: of the products inside the network, "fp32", "bf16" or "fp16".
         label: name of the progress bar.
 
     Returns:
         float32 array of shape (len(images), d), one row per image in the order of `images`.
+
+    Raises:
+        RuntimeError: a row is not finite or was never filled.
     """
-    was_training = model.training
+    was_training, home = model.training, next(model.parameters()).device
     model.to(device).eval()
+    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     rows = np.full((len(images), model.num_features), np.nan, dtype=np.float32)
-    loader = DataLoader(images, batch_size, num_workers=workers)
+    pinned = device.type == "cuda"
+    loader = DataLoader(images, batch_size, num_workers=workers, pin_memory=pinned)
     start = 0
-    for pixels, _ in tqdm(loader, label, leave=False, unit="batch"):
-        rows[start : start + len(pixels)] = model(pixels.to(device)).float().cpu().numpy()
-        start += len(pixels)
-    model.train(was_training)
-    if np.isnan(rows).any():
-        raise RuntimeError(f"{label}: {int(np.isnan(rows).any(axis=1).sum())} rows are not finite")
+    try:
+        for pixels, _ in tqdm(loader, label, leave=False, mininterval=2, unit="batch"):
+            pixels = pixels.to(device, non_blocking=True)
+            with torch.autocast(device.type, kind, enabled=kind is not None):
+                embeddings = model(pixels)
+            rows[start : start + len(pixels)] = embeddings.float().cpu().numpy()
+            start += len(pixels)
+    finally:
+        model.to(home).train(was_training)
+    unfit = ~np.isfinite(rows).all(axis=1)
+    if unfit.any():
+        raise RuntimeError(f"{label}: {int(unfit.sum())} rows are not finite")
     return rows
 
 
-def save(path: Path, features: np.ndarray) -> None:
-    """Write an embedding matrix, float32 (n, d), as safetensors."""
+def cached(
+    path: Path,
+    model: torch.nn.Module,
+    flavour: Flavour,
+    images: ImageFiles,
+    device: torch.device,
+    workers: int = 0,
+    precision: str = "fp32",
+    label: str = "features",
+) -> np.ndarray:
+    """Embeddings out of their file if it holds exactly these; otherwise extracted and written.
+
+    Weights, transform, precision and the list of images with their sizes make a key that the file
+    carries, so two networks never share features. An extraction that was stopped goes on after
+    its last complete part.
+
+    Args:
+        path: of the file; parts lie beside it.
+        model: see `extract`.
+        flavour: says how images are transformed.
+        images: what to embed.
+        device: where to compute.
+        workers: processes that load images.
+        precision: see `extract`.
+        label: name of the progress bar and of messages.
+
+    Returns:
+        float32 array of shape (len(images), d).
+    """
+    key = key_of(model, flavour, images, precision)
+    rows = read(path, key, label)
+    if rows is not None:
+        return rows
+    parts = []
+    for number, chosen in enumerate(_parts(len(images))):
+        part = path.with_name(f"{path.stem}.part{number:04d}.safetensors")
+        rows = read(part, key, label) if part.exists() else None
+        if rows is None:
+            subset = Subset(images, chosen)
+            rows = extract(model, subset, device, 64, workers, precision, label)
+            if len(chosen) < len(images):
+                save(part, rows, key)
+        parts.append(rows)
+    rows = np.concatenate(parts)
+    save(path, rows, key)
+    for leftover in path.parent.glob(f"{path.stem}.part*.safetensors"):
+        leftover.unlink()
+    return rows
+
+
+def _parts(images: int) -> Iterator[range]:
+    for start in range(0, images, PART):
+        yield range(start, min(start + PART, images))
+
+
+def key_of(model: torch.nn.Module, flavour: Flavour, images: ImageFiles, precision: str) -> str:
+    """A digest of all that decides the embeddings: weights, transform, precision and images.
+
+    Of the images it takes names and sizes in bytes, since reading all of them takes minutes.
+
+    Raises:
+        UserError: a path leaves the image folder.
+    """
+    total = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        total.update(name.encode())
+        total.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+    total.update(
+        f"{flavour.image_size} {flavour.mean} {flavour.std} {flavour.interpolation} "
+        f"{flavour.fit} {precision}".encode()
+    )
+    for path in images.paths:
+        file = inside(images.folder, path)
+        size = file.stat().st_size if file.is_file() else -1
+        total.update(f"{path} {size}\n".encode())
+    return total.hexdigest()
+
+
+def save(path: Path, features: np.ndarray, key: str) -> None:
+    """Write an embedding matrix, float32 (n, d), as safetensors with the key of `key_of`."""
     with whole_file(path) as temporary:
-        save_file({"features": torch.from_numpy(features)}, temporary)
+        save_file({"features": torch.from_numpy(features)}, temporary, {"key": key})
 
 
-def read(path: Path) -> np.ndarray:
-    """Read an embedding matrix, float32 (n, d)."""
-    return load_file(path)["features"].numpy()
+def read(path: Path, key: str | None = None, label: str = "features") -> np.ndarray | None:
+    """Read an embedding matrix, float32 (n, d).
+
+    Args:
+        path: of the file.
+        key: what the file must hold; None takes whatever it holds.
+        label: for the message.
+
+    Returns:
+        The matrix, or None (and a line that says why) where the file is missing, damaged, or of
+        another network, transform or list of images.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            if key is None or (file.metadata() or {}).get("key") == key:
+                return file.get_tensor("features").numpy()
+    except SafetensorError:
+        print(f"{label}: {shown(path)} is damaged, its features are extracted again")
+        return None
+    print(f"{label}: {shown(path)} is of other weights or images, extracted again")
+    return None

@@ -102,6 +102,11 @@ class Run:
         """One row per dataset with its accuracy."""
         return self.folder / "results" / f"{flavour}.csv"
 
+    @property
+    def ledger(self) -> Path:
+        """The published accuracies beside the regenerated ones."""
+        return self.folder / "ledger.csv"
+
     def figure(self, name: str) -> Path:
         """A picture that hand-written pages show."""
         return self.folder / "figures" / name

@@ -1,11 +1,13 @@
-"""The five MegaDescriptors: architecture, sizes, transforms and hyper-parameters.
+"""The five MegaDescriptors and the paper's baselines: networks, sizes, transforms, recipes.
 
-Published values come from `data/published/flavours.csv`. The demo scale keeps names, code and
-order of size, and cuts the networks down so that all five train from scratch on two CPU cores.
+Published values come from `data/published/flavours.csv` and `baselines.csv`. The demo scale keeps
+names, code and order of size, and cuts the networks down so that all five train from scratch on
+two CPU cores.
 """
 
 import csv
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 
 import pandas as pd
@@ -17,17 +19,22 @@ SCALES = ("published", "demo")
 LOSSES = ("arcface", "triplet", "softmax")
 ACCUMULATIONS = ("mean", "sum")
 MININGS = ("all", "hard", "semihard")
+INTERPOLATIONS = ("bilinear", "bicubic")
+FITS = ("squash", "crop")
 
 
 @dataclass(frozen=True)
 class Flavour:
-    """One network and the recipe by which it is trained.
+    """One network, and the recipe by which it is trained.
 
-    Sizes are in pixels, the margin of ArcFace in radians. `accumulation` says what becomes of the
-    gradients of a group of batches: their "mean", or their "sum" as in the public trainer until
-    March 2026. Margin and mining of triplets count for the triplet loss only. `network` holds
-    the arguments by which timm builds another network than the architecture's own; it is empty at
-    published scale.
+    Sizes are in pixels, the margin of ArcFace in radians. `fit` says how an image becomes a
+    square: "squash" squeezes it, "crop" takes its centre. `network` holds the arguments by which
+    timm builds another network than the architecture's own; it is empty at published scale.
+
+    The recipe begins with `random_crop`; it is None for a baseline, which is run as others released
+    it. `accumulation` says what becomes of the gradients of a group of batches: their "mean", or
+    their "sum" as in the public trainer until March 2026. Margin and mining of triplets count for
+    the triplet loss only.
     """
 
     name: str
@@ -37,27 +44,30 @@ class Flavour:
     hub_id: str
     image_size: int
     stored_size: int
-    random_crop: bool
-    augment_ops: int
-    augment_magnitude: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    margin: float
-    loss_scale: float
-    optimizer: str
-    learning_rate: float
-    schedule: str
-    epochs: int
-    batch_size: int
-    accumulation_steps: int
-    momentum: float = 0.9
+    interpolation: str = "bilinear"
+    fit: str = "squash"
+    network: dict = field(default_factory=dict)
+
+    random_crop: bool | None = None
+    augment_ops: int | None = None
+    augment_magnitude: int | None = None
+    margin: float | None = None
+    loss_scale: float | None = None
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    schedule: str | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    accumulation_steps: int | None = None
+    momentum: float | None = None
     weight_decay: float = 0.0
     minimum_learning_rate: float = 0.0
     loss: str = "arcface"
     triplet_margin: float = 0.2
     triplet_mining: str = "semihard"
     accumulation: str = "mean"
-    network: dict = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -69,21 +79,27 @@ def _numbers(text: str) -> tuple[float, ...]:
     return tuple(float(part) for part in text.split())
 
 
-def _published(row: dict[str, str]) -> Flavour:
-    ops, magnitude = map(int, re.findall(r"=(\d+)", row["train_augment"]))
+def _network(row: dict[str, str]) -> Flavour:
     return Flavour(
         name=row["flavour"],
         scale="published",
         architecture=row["timm_architecture"],
         pretrained_tag=row["timm_pretrained_tag"],
-        hub_id=row["hub_id"],
+        hub_id=row.get("hub_id", ""),
         image_size=int(row["image_size"]),
         stored_size=int(row["stored_size"]),
+        mean=_numbers(row["mean"]),
+        std=_numbers(row["std"]),
+    )
+
+
+def _with_recipe(row: dict[str, str]) -> Flavour:
+    ops, magnitude = map(int, re.findall(r"=(\d+)", row["train_augment"]))
+    return replace(
+        _network(row),
         random_crop=row["train_spatial"].startswith("RandomResizedCrop"),
         augment_ops=ops,
         augment_magnitude=magnitude,
-        mean=_numbers(row["mean"]),
-        std=_numbers(row["std"]),
         margin=float(row["margin_rad"]),
         loss_scale=float(row["scale"]),
         optimizer=row["optimizer"],
@@ -97,12 +113,14 @@ def _published(row: dict[str, str]) -> Flavour:
     )
 
 
-def _read() -> dict[str, Flavour]:
-    with (PUBLISHED / "flavours.csv").open(newline="") as file:
-        return {row["flavour"]: _published(row) for row in csv.DictReader(file)}
+def _read(file: str, build: Callable[[dict[str, str]], Flavour]) -> dict[str, Flavour]:
+    with (PUBLISHED / file).open(newline="") as rows:
+        return {row["flavour"]: build(row) for row in csv.DictReader(rows)}
 
 
-FLAVOURS = _read()
+FLAVOURS = _read("flavours.csv", _with_recipe)
+BASELINES = _read("baselines.csv", _network)  # run as they were released, never trained here
+SIFT = "SIFT"  # the baseline without a network, see `sift`
 
 # Width and depth of the demo networks; every one of them keeps Swin's four stages.
 _DEMO_NETWORKS = {
@@ -146,28 +164,36 @@ def _demo(flavour: Flavour) -> Flavour:
     )
 
 
-_CHOICES = {"loss": LOSSES, "accumulation": ACCUMULATIONS, "triplet_mining": MININGS}
+_CHOICES = {
+    "loss": LOSSES,
+    "accumulation": ACCUMULATIONS,
+    "triplet_mining": MININGS,
+    "interpolation": INTERPOLATIONS,
+    "fit": FITS,
+}
 
 
 def get(name: str, scale: str = "published", **changes: int | float | str | None) -> Flavour:
     """Look a flavour up and change parts of its recipe.
 
     Args:
-        name: such as "MegaDescriptor-T-224".
-        scale: "published" or "demo".
-        **changes: fields of the recipe; None leaves the field as it is.
+        name: such as "MegaDescriptor-T-224", or that of a baseline.
+        scale: "published" or "demo"; baselines are there as published only.
+        **changes: fields of the recipe or the transform; None leaves the field as it is.
 
     Raises:
         UserError: unknown name or scale, or a value that no training can have.
     """
-    flavour = FLAVOURS[choose("flavour", name, FLAVOURS)]
+    flavour = (FLAVOURS | BASELINES)[choose("flavour", name, FLAVOURS | BASELINES)]
     if choose("scale", scale, SCALES) == "demo":
+        if name in BASELINES:
+            raise UserError(f"{name} is a baseline and exists at published scale only")
         flavour = _demo(flavour)
     given = {key: value for key, value in changes.items() if value is not None}
     for key, value in given.items():
         if key in _CHOICES:
             choose(key, value, _CHOICES[key])
-        elif value <= 0:
+        elif isinstance(value, int | float) and value <= 0:
             raise UserError(f"{key} must be greater than zero, not {value}")
     return replace(flavour, **given)
 

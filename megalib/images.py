@@ -31,13 +31,17 @@ def training_transform(flavour: Flavour) -> Callable[[Image.Image], torch.Tensor
 
 
 def inference_transform(flavour: Flavour) -> Callable[[Image.Image], torch.Tensor]:
-    """Squeeze to a square with bilinear interpolation and normalise, as the published figures.
+    """Make a square and normalise; as published, squeeze with bilinear interpolation.
 
     Returns:
         A function from an RGB image to a float32 tensor of shape (3, size, size).
     """
-    square = (flavour.image_size, flavour.image_size)
-    return transforms.Compose([transforms.Resize(square), *_to_normal_tensor(flavour)])
+    size, how = flavour.image_size, transforms.InterpolationMode(flavour.interpolation)
+    if flavour.fit == "crop":
+        spatial = [transforms.Resize(size, how), transforms.CenterCrop(size)]
+    else:
+        spatial = [transforms.Resize((size, size), how)]
+    return transforms.Compose([*spatial, *_to_normal_tensor(flavour)])
 
 
 def _to_normal_tensor(flavour: Flavour) -> list[Callable]:

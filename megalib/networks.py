@@ -28,7 +28,7 @@ def untrained(flavour: Flavour, seed: int) -> torch.nn.Module:
 
 
 def pretrained(flavour: Flavour) -> torch.nn.Module:
-    """The backbone with the ImageNet weights from which the published training started.
+    """The backbone with the weights of timm: those from which the published training started.
 
     Raises:
         UserError: the weights cannot be fetched.
@@ -37,12 +37,12 @@ def pretrained(flavour: Flavour) -> torch.nn.Module:
 
 
 def from_hub(flavour: Flavour) -> torch.nn.Module:
-    """The published MegaDescriptor from the Hugging Face hub.
+    """The released network from the Hugging Face hub: a MegaDescriptor, or a baseline by timm.
 
     Raises:
         UserError: the weights cannot be fetched.
     """
-    return _fetch(flavour, f"hf-hub:{flavour.hub_id}")
+    return _fetch(flavour, f"hf-hub:{flavour.hub_id}") if flavour.hub_id else pretrained(flavour)
 
 
 def _fetch(flavour: Flavour, source: str) -> torch.nn.Module:

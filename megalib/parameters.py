@@ -82,7 +82,9 @@ def check(values: Mapping[str, Any]) -> None:
         choose("parameter", name, defaults)
         _check_type(name, value, defaults[name])
     for name in _listed(values, "flavour", "flavours"):
-        choose("flavour", name, flavours.FLAVOURS)
+        choose("flavour", name, flavours.FLAVOURS | flavours.BASELINES)
+    for name in values.get("baselines", []):
+        choose("baseline", name, [*flavours.BASELINES, flavours.SIFT])
     own = values.get("own") or {}
     prepared = Run(values.get("profile", defaults["profile"])).prepared()
     for name in _listed(values, "dataset", "datasets"):

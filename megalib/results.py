@@ -1,11 +1,12 @@
 """The tables of a run: all flavours, and the published figures beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 
-from megalib import flavours, published
+from megalib import flavours, metrics, published
 from megalib.errors import UserError
 from megalib.files import Run, shown
 
@@ -52,35 +53,125 @@ def wide(results: pd.DataFrame, column: str = "accuracy") -> pd.DataFrame:
     return table.rename_axis(index=None, columns=None)
 
 
-def learning(results: pd.DataFrame) -> pd.DataFrame:
-    """Mean accuracy over the datasets of each flavour, untrained and trained, in per cent."""
-    columns = ["untrained_accuracy", "accuracy"]
-    means = 100 * results.groupby("flavour", sort=False)[columns].mean().rename_axis(None)
-    means.columns = ["untrained, %", "trained, %"]
-    means["gain, points"] = means["trained, %"] - means["untrained, %"]
-    return means
+def for_reading(results: pd.DataFrame) -> pd.DataFrame:
+    """The results of one flavour with short names, one row per dataset."""
+    names = {
+        "n_query": "test images",
+        "accuracy": "top-1",
+        "low": "low",
+        "high": "high",
+        "top_5": "top-5",
+        "top_10": "top-10",
+        "mean_average_precision": "mAP",
+        "balanced_accuracy": "balanced",
+        "normalised_gain": "gain",
+        "untrained_accuracy": "untrained",
+    }
+    kept = {column: name for column, name in names.items() if column in results}
+    table = results.set_index("dataset").rename_axis(None)
+    return table[list(kept)].rename(columns=kept)
 
 
-def beside_published(results: pd.DataFrame) -> pd.DataFrame:
-    """Each accuracy of the run beside the published one, for datasets that have one.
+def match_curves(predictions: Mapping[str, pd.DataFrame], up_to: int = 20) -> pd.DataFrame:
+    """Cumulative match characteristic of each dataset, in per cent.
+
+    Args:
+        predictions: with the `rank` of the first right image, from 0, by dataset.
+        up_to: the longest list looked at.
 
     Returns:
-        One row per dataset and flavour: `this run, %`, its `scale`, `published, %`, and
-        `difference, images`, how many more test images the run got right, in images of its own
-        test set. Empty for drawn datasets.
+        One row per length of the list, 1 to `up_to`, one column per dataset.
     """
-    table = published.accuracies()
-    rows = results[results["dataset"].isin(table.index)]
-    theirs = [table.loc[row.dataset, row.flavour] for row in rows.itertuples()]
-    return pd.DataFrame(
-        {
-            "dataset": rows["dataset"],
-            "flavour": rows["flavour"],
-            "scale of this run": rows["scale"],
-            "this run, %": 100 * rows["accuracy"],
-            "published, %": theirs,
-            "difference, images": (
-                rows["n_correct"] - rows["n_query"] * pd.Series(theirs, rows.index, float) / 100
-            ).round(),
-        }
-    ).reset_index(drop=True)
+    lengths = range(1, up_to + 1)
+    shares = {
+        name: [100 * (table["rank"] < length).mean() for length in lengths]
+        for name, table in predictions.items()
+    }
+    return pd.DataFrame(shares, index=pd.Index(lengths, name="nearest images looked at"))
+
+
+def means(results: pd.DataFrame) -> pd.DataFrame:
+    """Mean top-1 accuracy over the datasets of each method, in per cent.
+
+    Returns:
+        By flavour: `mean`, `low` and `high` of its bootstrap 95 % interval, and where the same
+        networks were run with random weights, the mean `untrained`, and the `gain` over it.
+    """
+    rows = {}
+    for name, own in results.groupby("flavour", sort=False):
+        low, high = metrics.bootstrap_interval(own["n_correct"], own["n_query"])
+        rows[name] = {"mean": own["accuracy"].mean(), "low": low, "high": high}
+        if "untrained_accuracy" in own:
+            rows[name]["untrained"] = own["untrained_accuracy"].mean()
+            rows[name]["gain"] = rows[name]["mean"] - rows[name]["untrained"]
+    return 100 * pd.DataFrame.from_dict(rows, orient="index")
+
+
+def paired(run: Run, results: pd.DataFrame) -> pd.DataFrame:
+    """Compare each flavour with the next on the same test images, see `metrics.mcnemar`.
+
+    Args:
+        run: whose predictions are read.
+        results: of `read`.
+
+    Returns:
+        One row per pair: `first`, `second`, on how many test images `only first right` and
+        `only second right`, and the `p` value of their being equally good.
+    """
+    right = {}
+    for name, rows in results.groupby("flavour", sort=False):
+        tables = [pd.read_csv(run.predictions(name, dataset)) for dataset in rows["dataset"]]
+        right[name] = pd.concat(tables)["correct"].to_numpy()
+    rows = []
+    for first, second in pairwise(right):
+        one, other = right[first], right[second]
+        row = {"first": first, "second": second, "only first right": int((one & ~other).sum())}
+        row |= {"only second right": int((~one & other).sum()), "p": metrics.mcnemar(one, other)}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def ledger(results: pd.DataFrame) -> pd.DataFrame:
+    """All published accuracies, each with what the run measured at published scale, if it did.
+
+    These are the 145 of the MegaDescriptors and the 21 of the paper's baselines. A cell is
+    "reproduced" where the number of right test images differs by one at most, which is what
+    rounding and another order of addition may change; "within the interval" where the published
+    accuracy lies in the Wilson 95 % interval of the regenerated one; else it "differs".
+
+    Args:
+        results: of `read`.
+
+    Returns:
+        One row per dataset and flavour: `published, %`, `regenerated, %`, `low, %` and `high, %` of
+        its interval, `difference, images` (more right than published), and `verdict`.
+    """
+    ours = results[results["scale"] == "published"].set_index(["dataset", "flavour"])
+    rows = []
+    cells = pd.concat([published.accuracies_long(), published.baselines_long()])
+    for cell in cells.itertuples():
+        key = (cell.dataset, cell.flavour)
+        row = {"dataset": cell.dataset, "flavour": cell.flavour}
+        row |= {"published, %": 100 * cell.accuracy, "verdict": "not run"}
+        rows.append(row | (_verdict(cell, ours.loc[key]) if key in ours.index else {}))
+    columns = ["regenerated, %", "low, %", "high, %", "difference, images", "verdict"]
+    return pd.DataFrame(rows, columns=["dataset", "flavour", "published, %", *columns])
+
+
+def _verdict(cell: tuple, ours: pd.Series) -> dict[str, object]:
+    """How one regenerated accuracy relates to the published one."""
+    correct, total = int(ours["n_correct"]), int(ours["n_query"])
+    low, high = metrics.wilson_interval(correct, total)
+    if total != cell.n_test:
+        verdict = f"another test set: {total} instead of {cell.n_test} images"
+    elif abs(correct - cell.n_correct) <= 1:
+        verdict = "reproduced"
+    else:
+        verdict = "within the interval" if low <= cell.accuracy <= high else "differs"
+    return {
+        "regenerated, %": 100 * correct / total,
+        "low, %": 100 * low,
+        "high, %": 100 * high,
+        "difference, images": correct - cell.n_correct,
+        "verdict": verdict,
+    }

@@ -1,14 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from megalib import features, flavours, images, inference, networks, results, splits
+from megalib import features, flavours, images, inference, networks, published, results, splits
 from megalib.errors import UserError
 
 from .conftest import SHARED, needs_shared
 
-NAME = "MegaDescriptor-T-224"
+NAME, OTHER = "MegaDescriptor-T-224", "MegaDescriptor-S-224"
 CPU = torch.device("cpu")
 
 
@@ -33,6 +35,10 @@ def test_features_that_are_no_numbers_are_not_passed_on(flavour, prepared):
     class Broken(torch.nn.Module):
         num_features = 2
 
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
         def forward(self, pixels):
             return torch.full((len(pixels), 2), torch.nan)
 
@@ -45,8 +51,96 @@ def test_features_that_are_no_numbers_are_not_passed_on(flavour, prepared):
 
 def test_features_survive_their_file(tmp_path):
     rows = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
-    features.save(tmp_path / "a.safetensors", rows)
+    features.save(tmp_path / "a.safetensors", rows, "key")
     np.testing.assert_array_equal(features.read(tmp_path / "a.safetensors"), rows)
+    np.testing.assert_array_equal(features.read(tmp_path / "a.safetensors", "key"), rows)
+    assert features.read(tmp_path / "a.safetensors", "another") is None
+    assert features.read(tmp_path / "b.safetensors") is None
+
+
+@pytest.fixture
+def gallery(flavour, prepared):
+    """Images of the prepared run, as a network wants them."""
+    metadata = splits.read(prepared.metadata("DemoLeopard"))
+    return inference.images_of(flavour, metadata, prepared, "DemoLeopard")
+
+
+def counted(monkeypatch):
+    """How many images each call of `extract` embeds."""
+    calls, extract = [], features.extract
+
+    def count(model, images, *rest):
+        calls.append(len(images))
+        return extract(model, images, *rest)
+
+    monkeypatch.setattr(features, "extract", count)
+    return calls
+
+
+def test_cached_features_are_taken_only_for_the_same_network_and_images(
+    flavour, gallery, tmp_path, monkeypatch, capsys
+):
+    calls, file = counted(monkeypatch), tmp_path / "a.safetensors"
+    model, other = networks.untrained(flavour, 0), networks.untrained(flavour, 1)
+    first = features.cached(file, model, flavour, gallery, CPU)
+    np.testing.assert_array_equal(features.cached(file, model, flavour, gallery, CPU), first)
+    assert calls == [21]
+    second = features.cached(file, other, flavour, gallery, CPU)
+    assert not np.allclose(first, second)
+    assert "other weights or images" in capsys.readouterr().out
+    features.cached(file, other, replace(flavour, mean=(0.5, 0.5, 0.5)), gallery, CPU)
+    assert calls == [21, 21, 21]
+    picture = gallery.folder / gallery.paths[3]
+    picture.write_bytes(picture.read_bytes() + b" ")
+    features.cached(file, other, replace(flavour, mean=(0.5, 0.5, 0.5)), gallery, CPU)
+    assert calls == [21, 21, 21, 21]
+
+
+@pytest.mark.parametrize("damage", [b"", b"no safetensors", None])
+def test_a_damaged_cache_is_told_and_made_again(
+    flavour, gallery, tmp_path, monkeypatch, capsys, damage
+):
+    calls, file = counted(monkeypatch), tmp_path / "a.safetensors"
+    model = networks.untrained(flavour, 0)
+    first = features.cached(file, model, flavour, gallery, CPU)
+    file.write_bytes(file.read_bytes()[:-9] if damage is None else damage)
+    np.testing.assert_array_equal(features.cached(file, model, flavour, gallery, CPU), first)
+    assert "is damaged" in capsys.readouterr().out
+    assert calls == [21, 21]
+
+
+def test_an_extraction_that_was_stopped_goes_on(flavour, gallery, tmp_path, monkeypatch):
+    model, file = networks.untrained(flavour, 0), tmp_path / "a.safetensors"
+    whole = features.cached(tmp_path / "whole.safetensors", model, flavour, gallery, CPU)
+    monkeypatch.setattr(features, "PART", 8)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        save = features.save
+
+        def stop_at_the_second(path, *rest):
+            if "part0001" in path.name:
+                raise KeyboardInterrupt
+            save(path, *rest)
+
+        patch.setattr(features, "save", stop_at_the_second)
+        features.cached(file, model, flavour, gallery, CPU)
+    calls = counted(monkeypatch)
+    found = features.cached(file, model, flavour, gallery, CPU)
+    np.testing.assert_allclose(found, whole, atol=1e-6)
+    assert calls == [8, 5]
+    assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == [
+        "a.safetensors",
+        "whole.safetensors",
+    ]
+
+
+def test_bfloat16_features_point_nearly_the_same_way(flavour, gallery):
+    model = networks.untrained(flavour, 0)
+    exact = features.extract(model, gallery, CPU)
+    short = features.extract(model, gallery, CPU, precision="bf16")
+    assert short.dtype == np.float32
+    assert not np.array_equal(exact, short)
+    lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(short, axis=1)
+    assert ((exact * short).sum(axis=1) / lengths).min() > 0.999
 
 
 def test_a_query_gets_the_identity_of_the_nearest_training_image():
@@ -86,7 +180,13 @@ def test_results_count_what_the_predictions_say(flavour, prepared):
     assert row["n_correct"] == (matches["identity"] == matches["predicted"]).sum()
     assert row["accuracy"] == row["n_correct"] / 4
     assert 0 <= row["untrained_accuracy"] <= 1
-    assert lines == [f"DemoLeopard: {row['n_correct']} of 4 test images right"]
+    assert row["accuracy"] <= row["top_5"] <= row["top_10"] <= 1
+    assert row["low"] < row["accuracy"] < row["high"] or row["accuracy"] in (0, 1)
+    assert (matches["rank"] == 0).tolist() == matches["correct"].tolist()
+    assert lines[0] == f"DemoLeopard: {row['n_correct']} of 4 test images right"
+    # The pictures of this fixture are the same for all images of an individual.
+    assert lines[1].startswith("DemoLeopard: warning, 4 test images have a twin in training: ")
+    assert "images/16_16.png = images/0_0.png" in lines[1]
     written = pd.read_csv(prepared.predictions(NAME, "DemoLeopard"), dtype=results.TEXT)
     pd.testing.assert_frame_equal(written, matches, check_dtype=False, rtol=1e-5)
     assert features.read(prepared.features(NAME, "DemoLeopard")).shape[0] == 21
@@ -112,20 +212,82 @@ def test_results_are_asked_for_in_one_line(run):
     assert results.missing(run, [NAME]) == [NAME]
 
 
-@needs_shared
-def test_a_run_is_compared_with_the_published_figure_in_images():
-    rows = pd.DataFrame(
-        {
-            "dataset": ["LionData", "DemoZebra"],
-            "flavour": [NAME, NAME],
-            "scale": ["demo", "demo"],
-            "n_query": [155, 10],
-            "n_correct": [7, 9],
-            "accuracy": [7 / 155, 0.9],
-        }
+@pytest.fixture
+def regenerated():
+    """Results as if T-224 had been run on three datasets, and a cut-down network on a fourth."""
+    theirs = published.accuracies_long().set_index(["dataset", "flavour"])
+    lion, tiger = (theirs.loc[(name, NAME)] for name in ("LionData", "ATRW"))
+    rows = [
+        ("LionData", "published", 155, lion["n_correct"] + 1),
+        ("ATRW", "published", 1075, tiger["n_correct"] - 3),
+        ("StripeSpotter", "published", 164, 3),
+        ("CZoo", "demo", 423, 400),
+        ("DemoZebra", "demo", 10, 9),
+    ]
+    table = pd.DataFrame(rows, columns=["dataset", "scale", "n_query", "n_correct"])
+    return table.assign(flavour=NAME, accuracy=table["n_correct"] / table["n_query"])
+
+
+def test_the_ledger_has_a_verdict_for_each_published_cell(regenerated):
+    ledger = results.ledger(regenerated).set_index(["dataset", "flavour"])
+    assert len(ledger) == 145 + 21
+    verdicts = ledger["verdict"].xs(NAME, level="flavour")
+    assert verdicts["LionData"] == "reproduced"
+    assert verdicts["ATRW"] == "within the interval"
+    assert verdicts["StripeSpotter"] == "differs"
+    assert verdicts["CZoo"] == "not run"
+    assert (ledger["verdict"] == "not run").sum() == 142 + 21
+    assert ledger.loc[("LionData", NAME), "difference, images"] == 1
+    assert ledger.loc[("ATRW", NAME), "difference, images"] == -3
+    assert np.isnan(ledger.loc[("CZoo", NAME), "regenerated, %"])
+
+
+def test_another_test_set_is_no_reproduction(regenerated):
+    regenerated.loc[0, "n_query"] = 150
+    ledger = results.ledger(regenerated).set_index(["dataset", "flavour"])
+    assert (
+        ledger.loc[("LionData", NAME), "verdict"] == "another test set: 150 instead of 155 images"
     )
+
+
+def test_flavours_are_compared_on_the_same_test_images(prepared):
+    for name, right in ((NAME, [1, 1, 0, 0, 1, 1]), (OTHER, [1, 0, 1, 1, 1, 1])):
+        table = pd.DataFrame({"image_id": list("abcdef"), "correct": np.array(right, bool)})
+        target = prepared.predictions(name, "DemoLeopard")
+        target.parent.mkdir(parents=True)
+        table.to_csv(target, index=False)
+    rows = pd.DataFrame({"dataset": ["DemoLeopard"] * 2, "flavour": [NAME, OTHER]})
+    found = results.paired(prepared, rows).iloc[0]
+    assert (found["first"], found["second"]) == (NAME, OTHER)
+    assert (found["only first right"], found["only second right"]) == (1, 2)
+    assert found["p"] == 1.0  # two of three, or worse either way
+
+
+def test_the_mean_over_datasets_has_an_interval(regenerated):
+    row = results.means(regenerated).loc[NAME]
+    assert row["mean"] == pytest.approx(100 * regenerated["accuracy"].mean())
+    # The variance of the mean is the sum of those of the shares, over the number squared.
+    share, total = regenerated["accuracy"], regenerated["n_query"]
+    deviation = 100 * np.sqrt((share * (1 - share) / total).sum()) / len(total)
+    assert row["low"] == pytest.approx(row["mean"] - 1.96 * deviation, abs=1)
+    assert row["high"] == pytest.approx(row["mean"] + 1.96 * deviation, abs=1)
+    assert "untrained" not in row
+    with_random = results.means(regenerated.assign(untrained_accuracy=0.25)).loc[NAME]
+    assert with_random["gain"] == pytest.approx(row["mean"] - 25)
+
+
+@needs_shared
+def test_the_ledger_carries_the_published_figures():
     theirs = pd.read_csv(SHARED / "published" / "accuracies.csv")
-    lion = theirs[(theirs["dataset"] == "LionData") & (theirs["flavour"] == NAME)].iloc[0]
-    compared = results.beside_published(rows)
-    assert compared["dataset"].tolist() == ["LionData"]
-    assert compared["difference, images"].tolist() == [7 - lion["n_correct"]]
+    ledger = results.ledger(pd.DataFrame(columns=["dataset", "flavour", "scale"]))
+    merged = ledger.merge(theirs, on=["dataset", "flavour"])
+    assert len(merged) == 145
+    baselines = ledger[~ledger["flavour"].isin(theirs["flavour"])]
+    table4 = pd.read_csv(SHARED / "published" / "paper_table4.csv", index_col="dataset")
+    told = baselines.pivot(index="dataset", columns="flavour", values="published, %")
+    assert told.shape == (7, 3)
+    for name, column in (("CLIP", "CLIP ViT-L/14-336"), ("DINOv2", "DINOv2 ViT-L/14-518")):
+        ours = told.filter(like=name).iloc[:, 0]
+        np.testing.assert_allclose(ours, table4.loc[told.index, column], atol=0.0051)
+    np.testing.assert_allclose(merged["published, %"], 100 * merged["accuracy"])
+    assert set(ledger["verdict"]) == {"not run"}

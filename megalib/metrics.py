@@ -1,0 +1,146 @@
+"""How good matching is, said in more than one number.
+
+Each function says its formula and where it comes from. Identities are text, accuracies lie in
+[0, 1].
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binomtest
+from sklearn.metrics import recall_score
+
+from megalib import retrieval
+
+BLOCK = 512  # queries whose similarities to the whole database are held at a time
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Where each query finds its individual when the database is sorted by nearness.
+
+    `first_match`: int64 (n,), rank from 0 of the first image of the right individual, and the
+    number of database images where there is none. `average_precision`: float64 (n,), NaN there.
+    """
+
+    first_match: np.ndarray
+    average_precision: np.ndarray
+
+
+def rank_matches(
+    query: np.ndarray,
+    database: np.ndarray,
+    query_identity: np.ndarray,
+    database_identity: np.ndarray,
+) -> Ranks:
+    """Rank the database for each query by cosine similarity, of equals the lowest index first.
+
+    The average precision of a query is the mean, over the database images of its individual, of
+    the share of right images up to and including their rank (Manning, Raghavan and Schütze, 2008,
+    Introduction to Information Retrieval, section 8.4).
+
+    Args:
+        query: float32 (n, d).
+        database: float32 (m, d).
+        query_identity: text (n,).
+        database_identity: text (m,).
+
+    Raises:
+        UserError: see `retrieval.neighbours`.
+    """
+    parts = []
+    for start in range(0, len(query), BLOCK):
+        rows = slice(start, start + BLOCK)
+        order, _ = retrieval.neighbours(query[rows], database, len(database))
+        parts.append(ranks_of_order(database_identity[order] == query_identity[rows, None]))
+    return Ranks(
+        np.concatenate([part.first_match for part in parts]),
+        np.concatenate([part.average_precision for part in parts]),
+    )
+
+
+def ranks_of_order(right: np.ndarray) -> Ranks:
+    """The same for a database that has been sorted by any method.
+
+    Args:
+        right: whether each database image shows the query's individual, nearest first, bool (n, m).
+    """
+    found = right.any(axis=1)
+    first = np.where(found, right.argmax(axis=1), right.shape[1])
+    counts = np.arange(1, right.shape[1] + 1)
+    hits = (right * (right.cumsum(axis=1) / counts)).sum(axis=1)
+    precision = np.where(found, hits / np.maximum(right.sum(axis=1), 1), np.nan)
+    return Ranks(first, precision)
+
+
+def top_k(ranks: Ranks, k: int) -> float:
+    """Share of queries whose individual is among the k nearest database images."""
+    return float((ranks.first_match < k).mean())
+
+
+def mean_average_precision(ranks: Ranks) -> float:
+    """Mean of the average precision over the queries whose individual is in the database."""
+    return float(np.nanmean(ranks.average_precision))
+
+
+def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of a share by its score test (Wilson, 1927, JASA 22), as scipy has it."""
+    interval = binomtest(correct, total).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def bootstrap_interval(
+    correct: np.ndarray, total: np.ndarray, seed: int = 0, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean accuracy over datasets (Efron, 1979).
+
+    Each dataset's test images are drawn anew with replacement, as many as there were; of right and
+    wrong ones only the number counts, and that is binomial. The datasets themselves stay.
+
+    Args:
+        correct: right test images of each dataset, int (d,).
+        total: test images of each dataset, int (d,).
+        seed: of the 10 000 drawings.
+        confidence: share of the drawn means that the interval holds.
+    """
+    rng, total = np.random.default_rng(seed), np.asarray(total)
+    drawn = rng.binomial(total, np.asarray(correct) / total, (10_000, len(total)))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile((drawn / total).mean(axis=1), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def balanced_accuracy(identity: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean over the individuals of the share of their images that are right."""
+    names = np.unique(identity)
+    return float(recall_score(identity, predicted, labels=names, average="macro"))
+
+
+def chance_of_top_1(query_identity: np.ndarray, database_identity: np.ndarray) -> float:
+    """Probability that a database image drawn at random shows the query's individual.
+
+    It is averaged over the queries: Σ over individuals of (share of queries) x (share of images).
+    """
+    names, counts = np.unique(database_identity, return_counts=True)
+    shares = dict(zip(names, counts / len(database_identity), strict=True))
+    return float(np.mean([shares.get(name, 0.0) for name in query_identity]))
+
+
+def normalised_gain(accuracy: float, chance: float) -> float:
+    """(accuracy - chance) / (1 - chance): 0 is guessing, 1 is perfect."""
+    return 1.0 if chance == 1 else (accuracy - chance) / (1 - chance)
+
+
+def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
+    """Exact two-sided p-value that two methods are right equally often (McNemar, 1947).
+
+    Only queries on which they disagree count; under equality either is right in half of them.
+
+    Args:
+        first: bool (n,), whether one method was right.
+        second: bool (n,), whether the other was, on the same queries.
+    """
+    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
+    if only_first + only_second == 0:
+        return 1.0
+    return float(binomtest(only_first, only_first + only_second).pvalue)
