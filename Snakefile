@@ -161,6 +161,19 @@ rule infer:
         EXECUTE
 
 
+rule new_animals:
+    input:
+        rules_sources=sources("5_new_animals"),
+        accuracies=path(RUN.results(FLAVOURS[-1])),
+    output:
+        notebook=path(RUN.notebook("5_new_animals", "new_animals")),
+    params:
+        notebook="5_new_animals",
+        settings=settings("5_new_animals", flavour=FLAVOURS[-1]),
+    shell:
+        EXECUTE
+
+
 rule book:
     input:
         notebooks=[
@@ -169,6 +182,7 @@ rule book:
             *(path(RUN.notebook("2_train", name)) for name in FLAVOURS if TRAINS),
             *(path(RUN.notebook("3_infer", name)) for name in FLAVOURS),
             path(RUN.notebook("4_results", "results")),
+            path(RUN.notebook("5_new_animals", "new_animals")),
         ],
         headline=path(RUN.figure("headline.png")),
         pages=[path(file) for file in sorted((ROOT / "book").glob("*.*"))],

@@ -50,16 +50,21 @@ def _short(licence: str | None) -> str:
     return short[1] if short else licence or "not stated"
 
 
-def with_links(table: pd.DataFrame) -> Styler:
-    """The table of `published_datasets` for a page: whole numbers, and addresses to click on."""
+def counts(table: pd.DataFrame) -> Styler:
+    """The part of `published_datasets` that says how large the datasets are, for a page."""
+    numbers = ["images", "individuals", "images each", "train", "test", "left out"]
+    shown = table[["species", *numbers, "crop"]]
+    return shown.style.format("{:,.0f}", subset=numbers, na_rep="not known")
+
+
+def sources(table: pd.DataFrame) -> Styler:
+    """The part of `published_datasets` that says where the datasets come from, for a page."""
 
     def link(address: str | float) -> str:
         return f'<a href="{address}">open</a>' if isinstance(address, str) else "none"
 
-    numbers = ["images", "individuals", "images each", "train", "test", "left out"]
-    return table.style.format("{:,.0f}", subset=numbers, na_rep="not known").format(
-        link, subset=["data", "paper"]
-    )
+    shown = table[["access", "licence", "data", "paper"]]
+    return shown.style.format(link, subset=["data", "paper"])
 
 
 def status(

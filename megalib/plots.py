@@ -173,6 +173,87 @@ def match_gallery(
     return figure
 
 
+def match_curves(table: pd.DataFrame) -> Figure:
+    """Cumulative match characteristic: a line per dataset, in per cent.
+
+    Args:
+        table: of `results.match_curves`.
+    """
+    figure, axis = plt.subplots(figsize=(8, 3.2))
+    styles = ("-", "--", "-.", ":")  # told apart without colour, too
+    for number, name in enumerate(table):
+        axis.plot(table.index, table[name], styles[number % 4], label=name)
+    axis.set(xlabel=table.index.name, ylabel="found, %", ylim=(0, 102))
+    axis.set_xticks(table.index[::2])
+    axis.legend(frameon=False, ncols=2, fontsize=9)
+    return figure
+
+
+def similarities(matches: pd.DataFrame) -> Figure:
+    """Histograms of the similarity of the nearest image, of known and of new animals.
+
+    Args:
+        matches: of `new_animals.matches`.
+    """
+    figure, axis = plt.subplots(figsize=(8, 3))
+    for is_new, label, colour in ((False, "known animals", RIGHT), (True, "new animals", WRONG)):
+        values = matches.loc[matches["is_new"] == is_new, "similarity"]
+        axis.hist(values, bins=30, density=True, alpha=0.6, color=colour, label=label)
+    axis.set(xlabel="cosine similarity of the nearest image", ylabel="density")
+    axis.legend(frameon=False)
+    return figure
+
+
+def new_against_known(roc: pd.DataFrame, sweep: pd.DataFrame) -> Figure:
+    """What thresholds do: new animals found against false alarms, and balanced accuracies.
+
+    Args:
+        roc: of `open_set.known_unknown_roc`.
+        sweep: of `open_set.sweep`.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
+    left.plot(100 * roc["false_alarms"], 100 * roc["found"], color=RIGHT)
+    left.plot([0, 100], [0, 100], color=QUIET, linestyle=":")
+    left.set(xlabel="known animals called new, %", ylabel="new animals found, %")
+    for column, label, style in (
+        ("baks", "known individuals (BAKS)", "--"),
+        ("baus", "new individuals (BAUS)", ":"),
+        ("geometric_mean", "geometric mean", "-"),
+    ):
+        right.plot(sweep["threshold"], 100 * sweep[column], style, label=label)
+    right.set(xlabel="threshold", ylabel="balanced accuracy, %")
+    right.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def reliability(table: pd.DataFrame) -> Figure:
+    """Share of right matches against the probability they were given, one line per method.
+
+    Args:
+        table: of `new_animals.calibrated`.
+    """
+    figure, axis = plt.subplots(figsize=(8, 3.4))
+    axis.plot([0, 100], [0, 100], color=QUIET, linestyle=":", label="as often as said")
+    for (method, rows), style in zip(table.groupby("method"), ("o-", "s--"), strict=False):
+        axis.plot(100 * rows["probability"], 100 * rows["share_right"], style, label=method)
+    axis.set(xlabel="probability of being right, as calibrated, %", ylabel="right, %")
+    axis.legend(frameon=False)
+    return figure
+
+
+def rejection(curve: pd.DataFrame) -> Figure:
+    """Accuracy among the answered queries against the share that is answered.
+
+    Args:
+        curve: of `open_set.rejection_curve`.
+    """
+    figure, axis = plt.subplots(figsize=(8, 3))
+    axis.plot(100 * curve["kept"], 100 * curve["accuracy"], color=RIGHT)
+    axis.set(xlabel="answered, the most similar first, %", ylabel="right among them, %")
+    axis.set(xlim=(0, 100), ylim=(0, 102))
+    return figure
+
+
 def before_and_after(results: pd.DataFrame) -> Figure:
     """Accuracy by dataset, of the untrained and of the trained network, with a line between.
 

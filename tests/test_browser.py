@@ -142,5 +142,5 @@ def test_links_inside_the_book_lead_somewhere(page, site):
 
 
 def test_the_table_of_contents_is_complete():
-    assert len(pages()) == 24, pages()
+    assert len(pages()) == 25, pages()
     assert all(Path(HTML, name).is_file() for name in pages())

@@ -15,7 +15,7 @@ NAMES = list(parameters.notebooks())
 
 
 def test_the_notebooks_are_found_in_their_order():
-    assert NAMES == ["0_datasets", "1_prepare", "2_train", "3_infer", "4_results"]
+    assert NAMES == ["0_datasets", "1_prepare", "2_train", "3_infer", "4_results", "5_new_animals"]
 
 
 @pytest.mark.parametrize("name", NAMES)
