@@ -24,7 +24,7 @@ class Dataset:
     dataset. `crop` is "full", "bbox", "crop_black" or "mask_then_crop_black". `unique_file_name`
     says whether the image id is added to the name of a prepared file, as in the published ones.
     `by_hand` is the reason why a person must download it, and empty where a program can. `own` is
-    the folder or CSV file of one's own pictures.
+    the folder or CSV file of one's own pictures, `named` whether it says who is in them.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Dataset:
     is_drawn: bool = False
     by_hand: str = ""
     own: Path | None = None
+    named: bool = True
 
     @property
     def loader(self) -> Callable[..., "WildlifeDataset"]:
@@ -44,7 +45,8 @@ class Dataset:
         if self.own is not None:
             from megalib.own import OwnPictures
 
-            return partial(OwnPictures, table=self.own if self.own.is_file() else None)
+            table = self.own if self.own.is_file() else None
+            return partial(OwnPictures, table=table, named=self.named)
         if self.is_drawn:
             from megalib import demo as source
         else:
@@ -114,12 +116,22 @@ def find(name: str, own: Mapping[str, str] | None = None) -> Dataset:
     """
     own = own or {}
     if name in own:
-        return _own(name, resolve(own[name]))
+        return own_pictures(name, own[name])
     return CATALOGUE[choose("dataset", name, [*CATALOGUE, *own])]
 
 
-def _own(name: str, source: Path) -> Dataset:
-    """One's own pictures; the columns of a CSV file decide about crop and date."""
+def own_pictures(name: str, source: str | Path, named: bool = True) -> Dataset:
+    """One's own pictures as an entry; the columns of a CSV file decide about crop and date.
+
+    Args:
+        name: that they shall have.
+        source: a folder with one sub-folder per individual, or a CSV file, see `own`.
+        named: whether the pictures must say who is in them; new photographs need not.
+
+    Raises:
+        UserError: the name is no name or taken, or there is no such folder or file.
+    """
+    source = resolve(source)
     if name in CATALOGUE or not re.fullmatch(r"\w[\w-]*", name):
         raise UserError(
             f"your own pictures cannot be called {name!r}: choose a name of letters, digits, _ "
@@ -137,4 +149,5 @@ def _own(name: str, source: Path) -> Dataset:
         crop="bbox" if "bbox" in columns else "full",
         keeps_date="date" in columns,
         own=source,
+        named=named,
     )

@@ -18,39 +18,44 @@ IMAGES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 
 
 class OwnPictures(datasets.WildlifeDataset):
-    """Pictures in a folder of one's own; `table` names the CSV file, if there is one."""
+    """Pictures in a folder of one's own; `table` names the CSV file, if there is one.
 
-    def create_catalogue(self, table: Path | None = None) -> pd.DataFrame:
+    Pictures that need not be `named` are all of unknown animals, whatever their folders.
+    """
+
+    def create_catalogue(self, table: Path | None = None, named: bool = True) -> pd.DataFrame:
         """One row per animal and picture.
 
         Raises:
             UserError: the folder or the file is not as described above.
         """
         root = Path(self.root)
-        rows = _from_folders(root) if table is None else _from_table(table, root)
+        rows = _from_folders(root, named) if table is None else _from_table(table, root, named)
         return self.finalize_catalogue(rows)
 
 
-def _from_folders(root: Path) -> pd.DataFrame:
+def _from_folders(root: Path, named: bool) -> pd.DataFrame:
     """Identity is the first folder below the root."""
     found = datasets.utils.find_images(str(root), IMAGES)
     if found.empty:
         raise UserError(f"{shown(root)} holds no image ({', '.join(IMAGES)})")
     paths = [Path(row.path, row.file).as_posix() for row in found.itertuples()]
     paths = pd.Series(sorted(paths))
-    if not paths.str.contains("/").any():
+    if named and not paths.str.contains("/").any():
         raise UserError(
             f"the images of {shown(root)} lie in no sub-folder: make one per individual, named "
             "after it, or describe them in a CSV file with the columns path and identity"
         )
-    identity = paths.str.split("/").str[0].where(paths.str.contains("/"), "unknown")
+    identity = paths.str.split("/").str[0].where(paths.str.contains("/") & named, "unknown")
     ids = datasets.utils.create_id(paths)
     return pd.DataFrame({"image_id": ids, "identity": identity, "path": paths})
 
 
-def _from_table(table: Path, root: Path) -> pd.DataFrame:
+def _from_table(table: Path, root: Path, named: bool) -> pd.DataFrame:
     """Read the CSV file; an empty identity is an unknown animal."""
     rows = pd.read_csv(table, dtype=str)
+    if not named:
+        rows["identity"] = "unknown"
     missing = {"path", "identity"} - set(rows)
     if missing:
         raise UserError(f"{shown(table)} lacks the column {' and '.join(sorted(missing))}")

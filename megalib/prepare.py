@@ -115,6 +115,8 @@ def _split(
     metadata["path"] = [
         _prepared_name(dataset, row.path, row.image_id) for row in metadata.itertuples()
     ]
+    if not dataset.named:  # new photographs: nobody knows whom they show
+        return metadata[dataset.columns].assign(split=None)
     return splits.add_closed_set_split(metadata[dataset.columns], train_share, seed)
 
 

@@ -1,0 +1,282 @@
+"""New photographs against known individuals: ranked candidates, how likely, and whether new."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from megalib import (
+    catalogue,
+    features,
+    inference,
+    open_set,
+    prepare,
+    raw_data,
+    retrieval,
+    splits,
+)
+from megalib.errors import UserError
+from megalib.files import Run, inside, resolve, shown
+from megalib.flavours import Flavour
+
+REPEATS = 5  # ways in which the known photographs are divided to learn from them
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """Prepared photographs and their embeddings.
+
+    `metadata` has `image_id, identity, path` and `photograph`, the path below the user's own
+    folder; `rows` are float32 (len(metadata), d); `folder` holds the prepared images.
+    """
+
+    metadata: pd.DataFrame
+    rows: np.ndarray
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was learned from the known individuals alone; None where they are too few.
+
+    `threshold` is the similarity below which an animal is called new. `probability_of` turns the
+    similarities of candidates into probabilities that they are right.
+    """
+
+    threshold: float | None
+    probability_of: Callable[[np.ndarray], np.ndarray] | None
+
+
+def embed(
+    name: str,
+    source: str | Path,
+    named: bool,
+    model: torch.nn.Module,
+    flavour: Flavour,
+    run: Run,
+    device: torch.device,
+    workers: int = 0,
+    precision: str = "fp32",
+) -> Photographs:
+    """Prepare a folder of photographs and embed them; nothing that is finished is done again.
+
+    Args:
+        name: under which the prepared images are kept in the run.
+        source: the folder, or a CSV file that describes its photographs, see `own`.
+        named: whether it says who is in them.
+        model: the network.
+        flavour: which network it is.
+        run: where prepared images and features go.
+        device: where to compute.
+        workers: processes that load images.
+        precision: see `features.extract`.
+
+    Raises:
+        UserError: there is no such folder, or no image in it that can be read.
+    """
+    dataset = catalogue.own_pictures(name, source, named)
+    folder = raw_data.fetch(dataset, run.folder, download=False)
+    metadata = prepare.prepare(dataset, folder, run, [flavour.stored_size])
+    raw = raw_data.read(dataset, folder).df
+    names = dict(zip(raw["image_id"].astype(str), raw["path"], strict=True))
+    metadata = metadata.assign(photograph=metadata["image_id"].astype(str).map(names))
+    images = inference.images_of(flavour, metadata, run, name)
+    file = run.features(flavour.name, name)
+    rows = features.cached(file, model, flavour, images, device, workers, precision, name)
+    return Photographs(metadata, rows, run.images(flavour.stored_size, name))
+
+
+def learn(
+    known: Photographs,
+    candidates: int,
+    seed: int = 0,
+    report: Callable[[str], None] = print,
+) -> Judgement:
+    """Learn from the known individuals when an animal is new, and how likely matches are right.
+
+    Several times, half of the photographs of each individual play the new ones and the other half
+    the known ones; for the threshold, a third of the individuals is taken out of the known ones.
+    The threshold is the one of greatest geometric mean of BAKS and BAUS, see `open_set.sweep`; the
+    probabilities are a logistic calibration over all candidates, see `open_set.calibrate`.
+
+    Args:
+        known: photographs of known individuals.
+        candidates: how many are ranked for each photograph.
+        seed: of the divisions.
+        report: takes a line where something cannot be learned.
+    """
+    parts = [
+        splits.add_closed_set_split(known.metadata, 0.5, seed + number) for number in range(REPEATS)
+    ]
+    threshold, probability_of = None, None
+    try:
+        threshold = _threshold(parts, known.rows, seed)
+    except UserError as error:
+        report(f"no animal can be called new: {error}")
+    try:
+        probability_of = _calibration(parts, known.rows, candidates)
+    except UserError as error:
+        report(f"no probabilities: {error}")
+    return Judgement(threshold, probability_of)
+
+
+def _threshold(parts: list[pd.DataFrame], rows: np.ndarray, seed: int) -> float:
+    tables = []
+    for number, part in enumerate(parts):
+        hidden = open_set.hide_individuals(part, 1 / 3, seed + number)
+        is_new = hidden.loc[hidden["split"] == "test", "is_new"].to_numpy()
+        tables.append(inference.match(hidden, rows).assign(is_new=is_new))
+    table = open_set.sweep(pd.concat(tables, ignore_index=True))
+    return float(table.loc[table["geometric_mean"].idxmax(), "threshold"])
+
+
+def _calibration(
+    parts: list[pd.DataFrame], rows: np.ndarray, candidates: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    similarities, rights = [], []
+    for part in parts:
+        test, train = ((part["split"] == kind).to_numpy() for kind in ("test", "train"))
+        identity = part["identity"].to_numpy()
+        most = min(candidates, len(set(identity[train])))
+        names, _, similarity = retrieval.nearest_individuals(
+            rows[test], rows[train], identity[train], most
+        )
+        similarities.append(similarity.ravel())
+        rights.append((names == identity[test, None]).ravel())
+    return open_set.calibrate(np.concatenate(similarities), np.concatenate(rights), "logistic")
+
+
+def rank(
+    new: Photographs, known: Photographs, judgement: Judgement, candidates: int
+) -> pd.DataFrame:
+    """Rank the known individuals for each new photograph.
+
+    Args:
+        new: photographs of animals to be identified.
+        known: photographs of known individuals; those of unknown ones are left out.
+        judgement: of `learn`.
+        candidates: how many to give, at most as many as there are individuals.
+
+    Returns:
+        One row per photograph and candidate, the nearest first: `photograph`, `rank` from 1, the
+        `candidate`, its nearest `known_photograph`, their `similarity` in [-1, 1], the
+        `probability` in [0, 1] that it is right, `new_individual` ("yes", "no", or empty where
+        that could not be learned; the same in all rows of a photograph), and `path` and
+        `known_path` of the prepared images.
+
+    Raises:
+        UserError: no known photograph shows a known individual.
+    """
+    shows_known = (known.metadata["identity"] != splits.UNKNOWN).to_numpy()
+    database = known.metadata[shows_known]
+    identity = database["identity"].to_numpy()
+    most = min(candidates, len(set(identity)))
+    names, index, similarity = retrieval.nearest_individuals(
+        new.rows, known.rows[shows_known], identity, most
+    )
+    flat, place = similarity.ravel(), index.ravel()
+    query = new.metadata.iloc[np.repeat(np.arange(len(new.rows)), most)]
+    table = pd.DataFrame(
+        {
+            "photograph": query["photograph"].to_numpy(),
+            "rank": np.tile(np.arange(1, most + 1), len(new.rows)),
+            "candidate": names.ravel(),
+            "known_photograph": database["photograph"].to_numpy()[place],
+            "similarity": flat,
+            "probability": np.nan,
+            "new_individual": "",
+            "path": query["path"].to_numpy(),
+            "known_path": database["path"].to_numpy()[place],
+        }
+    )
+    if judgement.probability_of is not None:
+        table["probability"] = judgement.probability_of(flat)
+    if judgement.threshold is not None:
+        decided = open_set.decide(names[:, 0], similarity[:, 0], judgement.threshold)
+        table["new_individual"] = np.repeat(np.where(decided == splits.UNKNOWN, "yes", "no"), most)
+    return table
+
+
+def example(run: Run, dataset: str, into: Path, strangers: int = 3) -> tuple[Path, Path, pd.Series]:
+    """Make an example of the two folders out of a prepared dataset.
+
+    Training images become photographs of known individuals, test images the new photographs. The
+    last few individuals, by name, are left out of the known ones.
+
+    Args:
+        run: that holds the dataset.
+        dataset: its name.
+        into: where the folders `known/` and `new/` are made.
+        strangers: how many individuals are left out.
+
+    Returns:
+        The folder of known individuals, that of new photographs, and who is in these: identities
+        by file name.
+
+    Raises:
+        UserError: the dataset has not been prepared, or has too few individuals.
+    """
+    metadata = splits.read(run.metadata(dataset))
+    metadata = metadata[metadata["split"].notna()]
+    names = sorted(metadata["identity"].unique())
+    if len(names) <= strangers + 1:
+        raise UserError(f"{dataset} has {len(names)} individuals, too few for an example")
+    for folder in (into / "known", into / "new"):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    truth = {}
+    for row in metadata.itertuples():
+        image = inside(run.images(518, dataset), row.path)
+        if row.split == "test":
+            shutil.copy(image, into / "new" / image.name)
+            truth[image.name] = row.identity
+        elif row.identity not in names[-strangers:]:
+            target = into / "known" / row.identity / image.name
+            target.parent.mkdir(exist_ok=True)
+            shutil.copy(image, target)
+    return into / "known", into / "new", pd.Series(truth, name="identity")
+
+
+def folders(known: str, new: str, run: Run, example_of: str) -> tuple[Path, Path, pd.Series | None]:
+    """The two folders that parameters name, or those of an example where they name none.
+
+    Args:
+        known: folder or CSV file of known individuals, or "".
+        new: folder or CSV file of new photographs, or "".
+        run: that holds the dataset of the example.
+        example_of: the dataset of which the example is made.
+
+    Returns:
+        As `example`; the identities are None for one's own photographs.
+
+    Raises:
+        UserError: only one of the two is named.
+    """
+    if bool(known) != bool(new):
+        raise UserError(
+            "name both folders, that of known individuals (-p known FOLDER) and that of new "
+            "photographs (-p new FOLDER), or neither for an example"
+        )
+    if known:
+        return resolve(known), resolve(new), None
+    return example(run, example_of, run.folder / "own" / "example")
+
+
+def told(table: pd.DataFrame, threshold: float | None, file: Path) -> str:
+    """One sentence about what was found.
+
+    Args:
+        table: of `rank`.
+        threshold: of the judgement.
+        file: into which the table was written.
+    """
+    first = table[table["rank"] == 1]
+    text = f"{len(first)} new photographs, their candidates in {shown(file)}"
+    if threshold is None:
+        return text
+    strange = (first["new_individual"] == "yes").sum()
+    return f"{text}; {strange} are probably new animals (similarity below {threshold:.2f})"
