@@ -10,6 +10,7 @@ from pathlib import Path
 from megalib import parameters, pipeline
 from megalib.errors import UserError
 from megalib.files import ROOT, Run, shown
+from megalib.flavours import SIFT
 
 PROFILE = config.get("profile", "demo")
 try:
@@ -22,6 +23,8 @@ except UserError as error:
 RUN = Run(VALUES["profile"])
 DATASETS = VALUES["datasets"]
 FLAVOURS = VALUES["flavours"]
+BASELINES = VALUES.get("baselines", [])
+NETWORKS = [name for name in BASELINES if name != SIFT]  # the baselines that are networks
 ONE_DATASET, ONE_FLAVOUR = "{dataset}", "{flavour}"
 BOOK = RUN.folder / "book"
 TRAINS = VALUES.get("weights", "trained") == "trained"
@@ -55,7 +58,7 @@ EXECUTE = (
 
 wildcard_constraints:
     dataset="|".join(DATASETS),
-    flavour="|".join(FLAVOURS),
+    flavour="|".join([*FLAVOURS, *NETWORKS]),
 
 
 rule all:
@@ -66,7 +69,7 @@ rule all:
 rule results:
     input:
         rules_sources=sources("4_results"),
-        accuracies=[path(RUN.results(name)) for name in FLAVOURS],
+        accuracies=[path(RUN.results(name)) for name in [*FLAVOURS, *BASELINES]],
     output:
         notebook=path(RUN.notebook("4_results", "results")),
         headline=path(RUN.figure("headline.png")),
@@ -140,7 +143,15 @@ rule train:
 
 def weights_of(wildcards):
     """Weights that the run trains itself; those of the hub or of a folder are no input."""
-    return path(RUN.weights(wildcards.flavour) / "model.safetensors") if TRAINS else []
+    trained_here = TRAINS and wildcards.flavour in FLAVOURS
+    return path(RUN.weights(wildcards.flavour) / "model.safetensors") if trained_here else []
+
+
+def inference_of(wildcards):
+    """Settings of an inference; baselines are run as they were released."""
+    released = {"weights": "hub", "scale": "published", "compare_untrained": False}
+    chosen = released if wildcards.flavour in NETWORKS else {}
+    return settings("3_infer", flavour=wildcards.flavour, **chosen)
 
 
 rule infer:
@@ -153,7 +164,7 @@ rule infer:
         results=path(RUN.results(ONE_FLAVOUR)),
     params:
         notebook="3_infer",
-        settings=lambda wildcards: settings("3_infer", flavour=wildcards.flavour),
+        settings=inference_of,
     threads: THREADS
     resources:
         gpus=GPUS,
@@ -161,17 +172,46 @@ rule infer:
         EXECUTE
 
 
-rule new_animals:
+rule sift:
     input:
-        rules_sources=sources("5_new_animals"),
-        accuracies=path(RUN.results(FLAVOURS[-1])),
+        sources("3_sift"),
+        [path(RUN.metadata(name)) for name in DATASETS],
     output:
-        notebook=path(RUN.notebook("5_new_animals", "new_animals")),
+        notebook=path(RUN.notebook("3_sift", "sift")),
+        results=path(RUN.results(SIFT)),
     params:
-        notebook="5_new_animals",
-        settings=settings("5_new_animals", flavour=FLAVOURS[-1]),
+        notebook="3_sift",
+        settings=settings("3_sift"),
+    threads: THREADS
     shell:
         EXECUTE
+
+
+# Notebooks that look closer at one network: the largest of the profile.
+CLOSER = {
+    "4_errors": "errors",
+    "4_new_animals": "new_animals",
+    "4_sensitivity": "sensitivity",
+    "5_own_data": "own_data",
+}
+for stage, page in CLOSER.items():
+
+    rule:
+        name:
+            page
+        input:
+            rules_sources=sources(stage),
+            accuracies=path(RUN.results(FLAVOURS[-1])),
+        output:
+            notebook=path(RUN.notebook(stage, page)),
+        params:
+            notebook=stage,
+            settings=settings(stage, flavour=FLAVOURS[-1], example_of=DATASETS[0]),
+        threads: THREADS
+        resources:
+            gpus=GPUS,
+        shell:
+            EXECUTE
 
 
 rule book:
@@ -182,7 +222,9 @@ rule book:
             *(path(RUN.notebook("2_train", name)) for name in FLAVOURS if TRAINS),
             *(path(RUN.notebook("3_infer", name)) for name in FLAVOURS),
             path(RUN.notebook("4_results", "results")),
-            path(RUN.notebook("5_new_animals", "new_animals")),
+            *(path(RUN.notebook("3_infer", name)) for name in NETWORKS),
+            *(path(RUN.notebook("3_sift", "sift")) for name in BASELINES if name == SIFT),
+            *(path(RUN.notebook(stage, page)) for stage, page in CLOSER.items()),
         ],
         headline=path(RUN.figure("headline.png")),
         pages=[path(file) for file in sorted((ROOT / "book").glob("*.*"))],

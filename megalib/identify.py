@@ -280,3 +280,25 @@ def told(table: pd.DataFrame, threshold: float | None, file: Path) -> str:
         return text
     strange = (first["new_individual"] == "yes").sum()
     return f"{text}; {strange} are probably new animals (similarity below {threshold:.2f})"
+
+
+def marked(table: pd.DataFrame, truth: pd.Series, known: Photographs) -> str:
+    """Compare with the truth of `example`, in one sentence.
+
+    Args:
+        table: of `rank`.
+        truth: identities by file name.
+        known: the photographs of known individuals.
+    """
+    first = table[table["rank"] == 1]
+    identity = first["photograph"].map(truth)
+    is_known = identity.isin(known.metadata["identity"]).to_numpy()
+    called_new = (first["new_individual"] == "yes").to_numpy()
+    right = (first["candidate"] == identity).to_numpy()
+    found = table[table["candidate"] == table["photograph"].map(truth)]["photograph"].nunique()
+    return (
+        f"of {is_known.sum()} photographs of known animals, {right.sum()} have the right one as "
+        f"first candidate and {found} among all candidates, and {(called_new & is_known).sum()} "
+        f"are called new; of {(~is_known).sum()} photographs of new animals, "
+        f"{(called_new & ~is_known).sum()} are called new"
+    )

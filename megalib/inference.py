@@ -8,7 +8,7 @@ import torch
 
 from megalib import features, metrics, networks, retrieval, splits
 from megalib.errors import UserError
-from megalib.files import Run, resolve, whole_file
+from megalib.files import Run, resolve, shown, whole_file
 from megalib.flavours import Flavour
 from megalib.images import ImageFiles, inference_transform
 
@@ -54,6 +54,19 @@ def embed(
     return features.extract(
         model, images, device, workers=workers, precision=precision, label=dataset
     )
+
+
+def embedded(run: Run, flavour: str, dataset: str) -> tuple[pd.DataFrame, np.ndarray]:
+    """Metadata of a dataset and the embeddings that `infer` wrote, float32 (len(metadata), d).
+
+    Raises:
+        UserError: the run does not hold the features of all images.
+    """
+    metadata, file = splits.read(run.metadata(dataset)), run.features(flavour, dataset)
+    rows = features.read(file)
+    if rows is None or len(rows) != len(metadata):
+        raise UserError(f"no features of all images in {shown(file)}: run 3_infer.ipynb first")
+    return metadata, rows
 
 
 def match(metadata: pd.DataFrame, rows: np.ndarray, k: int = 1) -> pd.DataFrame:

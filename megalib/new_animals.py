@@ -5,18 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from megalib import features, inference, metrics, open_set, splits
-from megalib.errors import UserError
-from megalib.files import Run, shown
-
-
-def _prepared(run: Run, flavour: str, dataset: str) -> tuple[pd.DataFrame, np.ndarray]:
-    """Metadata of a dataset and the embeddings that the inference notebook wrote."""
-    metadata, file = splits.read(run.metadata(dataset)), run.features(flavour, dataset)
-    rows = features.read(file)
-    if rows is None or len(rows) != len(metadata):
-        raise UserError(f"no features of all images in {shown(file)}: run 3_infer.ipynb first")
-    return metadata, rows
+from megalib import inference, metrics, open_set
+from megalib.files import Run
 
 
 def matches(
@@ -40,7 +30,7 @@ def matches(
     """
     tables = []
     for dataset in datasets:
-        metadata, rows = _prepared(run, flavour, dataset)
+        metadata, rows = inference.embedded(run, flavour, dataset)
         hidden = open_set.hide_individuals(metadata, share, seed)
         table = inference.match(hidden, rows)
         table["is_new"] = hidden.loc[hidden["split"] == "test", "is_new"].to_numpy()
@@ -48,6 +38,46 @@ def matches(
             table[column] = dataset + "_" + table[column]
         tables.append(table.assign(dataset=dataset))
     return pd.concat(tables, ignore_index=True)
+
+
+def chosen_and_judged(matches: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Choose a threshold on one half of the individuals and judge it on the other.
+
+    Args:
+        matches: of `matches`.
+        seed: of the halves.
+
+    Returns:
+        Two rows, "chosen on" and "judged on": number of `individuals`, the `threshold`, and
+        `BAKS`, `BAUS` and their `geometric mean`, see `open_set`, in [0, 1].
+
+    Raises:
+        UserError: a half lacks known or new individuals.
+    """
+    rng = np.random.default_rng(seed)
+    chosen_on = set()
+    for is_new in (False, True):
+        names = np.sort(matches.loc[matches["is_new"] == is_new, "identity"].unique())
+        chosen_on |= set(rng.permutation(names)[::2])
+    is_first = matches["identity"].isin(chosen_on)
+    table = open_set.sweep(matches[is_first])
+    threshold = table.loc[table["geometric_mean"].idxmax(), "threshold"]
+    rows = {}
+    for name, part in (("chosen on", matches[is_first]), ("judged on", matches[~is_first])):
+        identity, is_new = part["identity"].to_numpy(), part["is_new"].to_numpy()
+        decided = open_set.decide(
+            part["predicted"].to_numpy(), part["similarity"].to_numpy(), threshold
+        )
+        known = open_set.baks(identity, decided, is_new)
+        unknown = open_set.baus(decided, is_new, identity)
+        rows[name] = {
+            "individuals": part["identity"].nunique(),
+            "threshold": threshold,
+            "BAKS": known,
+            "BAUS": unknown,
+            "geometric mean": open_set.geometric_mean(known, unknown),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def calibrated(known: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -88,7 +118,7 @@ def later_days(run: Run, flavour: str, datasets: Sequence[str]) -> pd.DataFrame:
     """
     rows = {}
     for dataset in datasets:
-        metadata, embeddings = _prepared(run, flavour, dataset)
+        metadata, embeddings = inference.embedded(run, flavour, dataset)
         if "date" not in metadata:
             continue
         row = {}

@@ -85,7 +85,7 @@ def note(run: Run, datasets: list[str], scale: str) -> str:
 
 def _described(datasets: list[str]) -> str:
     drawn = [any(name == entry.name for entry in catalogue.DRAWN) for name in datasets]
-    if all(drawn):
+    if drawn and all(drawn):
         return "Drawn animals"
     return "Drawn animals and photographs" if any(drawn) else "Photographs"
 

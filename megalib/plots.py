@@ -10,6 +10,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from megalib import networks
+from megalib.analysis import SimilarityMap
 from megalib.files import inside
 from megalib.flavours import FLAVOURS, short_name
 from megalib.images import load
@@ -137,6 +138,7 @@ def training_curves(history: pd.DataFrame) -> Figure:
 def match_gallery(
     folders: Mapping[str, Path],
     predictions: Mapping[str, pd.DataFrame],
+    measure: str = "cosine",
     right: int = 1,
     wrong: int = 1,
     seed: int = 0,
@@ -146,6 +148,7 @@ def match_gallery(
     Args:
         folders: of the prepared images, by dataset.
         predictions: tables of `inference.match`, by dataset.
+        measure: what `similarity` is.
         right: how many right matches to show per dataset.
         wrong: how many wrong matches to show per dataset.
         seed: of the choice.
@@ -165,11 +168,155 @@ def match_gallery(
         above.set_title(row.identity, fontsize=8, fontweight="normal")
         verdict, colour = ("right", RIGHT) if row.correct else ("wrong", WRONG)
         below.set_title(f"{verdict}: {row.predicted}", fontsize=8, color=colour)
-        below.set_xlabel(f"cosine {row.similarity:.2f}", fontsize=8)
+        told = f"{row.similarity:.2f}".removesuffix(".00")
+        below.set_xlabel(f"{measure} {told}", fontsize=8)
         for spine in below.spines.values():
             spine.set(color=colour, linewidth=2.5)
     axes[0, 0].set_ylabel("query", fontsize=9)
     axes[1, 0].set_ylabel("nearest image", fontsize=9)
+    return figure
+
+
+def hardest(folder: Path, rows: pd.DataFrame) -> Figure:
+    """Queries above the wrong images that were nearest, with the rank of the first right one.
+
+    Args:
+        folder: of the prepared images.
+        rows: of `analysis.hardest_images`.
+    """
+    figure, axes = plt.subplots(2, len(rows), figsize=(1.3 * len(rows), 3.7), squeeze=False)
+    for row, (above, below) in zip(rows.itertuples(), axes.T, strict=True):
+        for axis, path in ((above, row.path), (below, row.match_path)):
+            axis.imshow(load(inside(folder, path)))
+            _hide_frame(axis)
+        above.set_title(row.identity, fontsize=8, fontweight="normal")
+        below.set_title(row.predicted, fontsize=8, color=WRONG)
+        below.set_xlabel(f"right one at {row.rank + 1}", fontsize=8)
+    axes[0, 0].set_ylabel("query", fontsize=9)
+    axes[1, 0].set_ylabel("nearest image", fontsize=9)
+    return figure
+
+
+def pair_similarities(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Histograms of similarities of the same and of different individuals, one panel a dataset.
+
+    Args:
+        tables: of `analysis.pair_similarities`, by dataset.
+    """
+    figure, axes = plt.subplots(
+        1, len(tables), figsize=(8, 2.6), sharex=True, sharey=True, squeeze=False
+    )
+    for axis, (name, table) in zip(axes[0], tables.items(), strict=True):
+        for same, label, colour in ((True, "same", RIGHT), (False, "different", WRONG)):
+            values = table.loc[table["same"] == same, "similarity"]
+            axis.hist(values, bins=40, density=True, alpha=0.6, color=colour, label=label)
+        axis.set_title(name, fontsize=9)
+        axis.set_yticks([])
+    figure.supxlabel("cosine similarity of two images", fontsize=10)
+    axes[0, 0].legend(frameon=False, fontsize=8, title="individual", title_fontsize=8)
+    return figure
+
+
+def projection(plane: np.ndarray, identity: np.ndarray, is_test: np.ndarray) -> Figure:
+    """Embeddings in a plane: colour and shape for the individual, filled for test images.
+
+    Args:
+        plane: of `analysis.projection`, (n, 2).
+        identity: text (n,).
+        is_test: bool (n,).
+    """
+    names = np.unique(identity)
+    colours, shapes = sns.color_palette("colorblind", 10), "os^Dv<>Ph*X"
+    figure, axis = plt.subplots(figsize=(8, 4.6))
+    for number, name in enumerate(names):
+        own = identity == name
+        style = {"color": colours[number % 10], "marker": shapes[number % len(shapes)], "s": 28}
+        axis.scatter(*plane[own & is_test].T, label=name, **style)
+        axis.scatter(*plane[own & ~is_test].T, **style, alpha=0.25)
+    axis.set(xticks=[], yticks=[])
+    if len(names) <= 40:
+        axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), ncols=2)
+    return figure
+
+
+def similarity_map(query: Path, match: Path, found: SimilarityMap) -> Figure:
+    """Two images, and below each how much its places add to their similarity.
+
+    Args:
+        query: file of one image.
+        match: file of the other.
+        found: of `analysis.similarity_map`.
+    """
+    most = max(np.abs(found.query).max(), np.abs(found.match).max())
+    figure, axes = plt.subplots(2, 2, figsize=(6.4, 5.6))
+    for column, (file, shares, name) in enumerate(
+        ((query, found.query, "query"), (match, found.match, "nearest image"))
+    ):
+        image = load(file)
+        axes[0, column].imshow(image)
+        axes[0, column].set_title(name, fontsize=10)
+        axes[1, column].imshow(image.convert("L"), cmap="gray")
+        heat = axes[1, column].imshow(
+            shares,
+            extent=(0, image.width, image.height, 0),
+            cmap="PuOr_r",
+            vmin=-most,
+            vmax=most,
+            alpha=0.6,
+            interpolation="bilinear",
+        )
+        for axis in axes[:, column]:
+            _hide_frame(axis)
+    figure.colorbar(heat, ax=axes, shrink=0.6, label="share of the similarity")
+    figure.suptitle(f"cosine {found.similarity:.2f}", fontsize=10)
+    return figure
+
+
+def sensitivity(table: pd.DataFrame) -> Figure:
+    """Top-1 of each way of inference, a dot per dataset and a bar for their mean, in per cent.
+
+    Args:
+        table: of `sensitivity.measure`.
+    """
+    names = list(table["variant"].unique())
+    figure, axis = plt.subplots(figsize=(8, 0.42 * len(names) + 1.2))
+    for row, name in enumerate(names):
+        values = 100 * table.loc[table["variant"] == name, "accuracy"]
+        axis.scatter(values, np.full(len(values), row), color=QUIET, s=20)
+        axis.scatter(values.mean(), row, color=RIGHT, marker="|", s=260, linewidth=3)
+    axis.set_yticks(np.arange(len(names)), names)
+    axis.set(xlabel="top-1 accuracy, % (grey: a dataset; blue: their mean)", xlim=(0, 102))
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.grid(axis="y", visible=False)
+    return figure
+
+
+def candidates(new: Path, known: Path, table: pd.DataFrame, most: int = 6) -> Figure:
+    """New photographs, one a row, and beside each the known individuals most similar to it.
+
+    Args:
+        new: folder of the prepared new photographs.
+        known: folder of the prepared known ones.
+        table: of `identify.rank`.
+        most: how many photographs to show.
+    """
+    shown = list(table.groupby("photograph", sort=False))[:most]
+    columns = 1 + table["rank"].max()
+    figure, axes = plt.subplots(
+        len(shown), columns, figsize=(1.45 * columns, 1.75 * len(shown)), squeeze=False
+    )
+    for row, (_, rows) in zip(axes, shown, strict=True):
+        is_new = rows["new_individual"].iloc[0] == "yes"
+        for axis in row:
+            _hide_frame(axis)
+        row[0].imshow(load(inside(new, rows["path"].iloc[0])))
+        row[0].set_title("probably new" if is_new else "new photograph", fontsize=8)
+        row[0].title.set_color(WRONG if is_new else INK)
+        for axis, candidate in zip(row[1:], rows.itertuples(), strict=True):
+            axis.imshow(load(inside(known, candidate.known_path)))
+            chance = "" if pd.isna(candidate.probability) else f"{candidate.probability:.0%}, "
+            axis.set_title(candidate.candidate, fontsize=8, fontweight="normal")
+            axis.set_xlabel(f"{chance}cosine {candidate.similarity:.2f}", fontsize=7)
     return figure
 
 

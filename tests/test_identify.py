@@ -128,3 +128,22 @@ def test_what_was_found_is_told_in_one_sentence(tmp_path):
     assert text.startswith("2 new photographs")
     assert "1 are probably new animals (similarity below 0.50)" in text
     assert "probably" not in identify.told(table, None, tmp_path / "candidates.csv")
+
+
+def test_the_example_is_marked():
+    columns = ["photograph", "rank", "candidate", "new_individual"]
+    rows = [
+        ("1.jpg", 1, "Ada", "no"),
+        ("1.jpg", 2, "Bo", "no"),
+        ("2.jpg", 1, "Ada", "yes"),
+        ("2.jpg", 2, "Bo", "yes"),
+        ("3.jpg", 1, "Bo", "yes"),
+        ("3.jpg", 2, "Ada", "yes"),
+    ]
+    truth = pd.Series({"1.jpg": "Ada", "2.jpg": "Bo", "3.jpg": "Cleo"})
+    known = identify.Photographs(pd.DataFrame({"identity": ["Ada", "Bo"]}), np.empty((2, 0)), None)
+    text = identify.marked(pd.DataFrame(rows, columns=columns), truth, known)
+    assert text == (
+        "of 2 photographs of known animals, 1 have the right one as first candidate and 2 among "
+        "all candidates, and 1 are called new; of 1 photographs of new animals, 1 are called new"
+    )

@@ -9,13 +9,16 @@ from megalib import notebook, parameters
 from megalib.catalogue import CATALOGUE
 from megalib.errors import UserError
 from megalib.files import NOTEBOOKS, PROFILES, ROOT
-from megalib.flavours import FLAVOURS
+from megalib.flavours import BASELINES, FLAVOURS, SIFT
 
 NAMES = list(parameters.notebooks())
 
 
 def test_the_notebooks_are_found_in_their_order():
-    assert NAMES == ["0_datasets", "1_prepare", "2_train", "3_infer", "4_results", "5_new_animals"]
+    assert [
+        *("0_datasets", "1_prepare", "2_train", "3_infer", "3_sift"),
+        *("4_errors", "4_new_animals", "4_results", "4_sensitivity", "5_own_data"),
+    ] == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -56,6 +59,7 @@ def test_the_paper_profile_is_all_datasets_and_flavours_at_published_scale():
     assert profile["datasets"] == [name for name, data in CATALOGUE.items() if not data.is_drawn]
     assert len(profile["datasets"]) == 29
     assert profile["flavours"] == list(FLAVOURS)
+    assert profile["baselines"] == [*BASELINES, SIFT]
     assert profile["scale"] == "published"
     recipe = {"epochs", "batch_size", "accumulation_steps", "learning_rate"}
     assert not recipe & set(profile), "published hyper-parameters must not be overridden"

@@ -1,0 +1,227 @@
+"""The paper's baseline without a network: local features that two images share.
+
+SIFT (Lowe, 2004, IJCV 60) finds key points and describes each by 128 numbers. A key point of the
+query corresponds to an image if its nearest descriptor there is much nearer than the second
+nearest (Lowe's ratio test). The query gets the identity of the image with the most correspondences.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from megalib import inference, metrics, splits
+from megalib.errors import UserError
+from megalib.files import Run, inside, whole_file
+from megalib.flavours import SIFT
+from megalib.images import load
+
+RATIOS = tuple(round(0.5 + 0.05 * step, 2) for step in range(9))  # 0.5 to 0.9
+TRAINING_QUERIES = (
+    100  # training images by which the ratio is chosen; more cost more than they tell
+)
+
+
+def describe(path: Path, keypoints: int) -> torch.Tensor:
+    """The SIFT descriptors of the strongest key points of an image.
+
+    Args:
+        path: of the image.
+        keypoints: how many, at most.
+
+    Returns:
+        float32 (k, 128), whole numbers in [0, 255]; k is 0 where the image has no key points.
+
+    Raises:
+        UserError: the image cannot be read.
+    """
+    grey = np.asarray(load(path).convert("L"))
+    _, descriptors = cv2.SIFT_create(nfeatures=keypoints).detectAndCompute(grey, None)
+    return torch.zeros(0, 128) if descriptors is None else torch.from_numpy(descriptors)
+
+
+def correspondences(
+    query: torch.Tensor, database: Sequence[torch.Tensor], ratios: Sequence[float]
+) -> np.ndarray:
+    """Count the key points of a query that correspond to each image of a database.
+
+    Args:
+        query: descriptors, float32 (k, 128).
+        database: descriptors of each image.
+        ratios: a point corresponds where the nearest distance is less than this part of the
+            second nearest.
+
+    Returns:
+        int64 (len(database), len(ratios)); 0 for images with fewer than two descriptors.
+    """
+    squared = torch.tensor(ratios, dtype=torch.float64)[:, None] ** 2
+    counts = np.zeros((len(database), len(ratios)), dtype=np.int64)
+    lengths = (query**2).sum(dim=1, keepdim=True)
+    for number, entries in enumerate(database):
+        if len(query) == 0 or len(entries) < 2:
+            continue
+        # Descriptors are whole numbers below 256, so these sums are exact in float32.
+        distances = lengths + (entries**2).sum(dim=1) - 2 * (query @ entries.T)
+        nearest, place = distances.min(dim=1)
+        second = distances.scatter_(1, place[:, None], torch.inf).amin(dim=1)
+        counts[number] = (nearest.double() < squared * second.double()).sum(dim=1).numpy()
+    return counts
+
+
+def _count(
+    queries: Sequence[torch.Tensor],
+    database: Sequence[torch.Tensor],
+    ratios: Sequence[float],
+    label: str,
+) -> np.ndarray:
+    """`correspondences` of several queries on all threads, int64 (n, m, len(ratios))."""
+    bar = tqdm(total=len(queries), desc=label, unit="image", mininterval=2, leave=False)
+    threads = torch.get_num_threads()
+    with bar, ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        found = []
+        for counts in pool.map(lambda query: correspondences(query, database, ratios), queries):
+            found.append(counts)
+            bar.update()
+    return np.stack(found)
+
+
+def choose_ratio(
+    identity: np.ndarray, descriptors: Sequence[torch.Tensor], seed: int = 0, label: str = SIFT
+) -> float:
+    """The ratio with which most training images find another image of their individual.
+
+    Args:
+        identity: of the training images, text (m,).
+        descriptors: of the same images.
+        seed: of the choice among images, where there are more than `TRAINING_QUERIES`.
+        label: of the progress bar.
+
+    Returns:
+        One of `RATIOS`; of equally good ones the smallest.
+
+    Raises:
+        UserError: no individual has two training images.
+    """
+    names, codes = np.unique(identity, return_inverse=True)
+    pool = np.flatnonzero(np.bincount(codes, minlength=len(names))[codes] > 1)
+    if len(pool) == 0:
+        raise UserError("SIFT needs an individual with two training images to choose its ratio")
+    chosen = np.random.default_rng(seed).permutation(pool)[:TRAINING_QUERIES]
+    counts = _count([descriptors[place] for place in chosen], descriptors, RATIOS, label)
+    counts[np.arange(len(chosen)), chosen] = -1  # no image finds itself
+    right = identity[counts.argmax(axis=1)] == identity[chosen, None]
+    return RATIOS[int(right.mean(axis=0).argmax())]
+
+
+def match(
+    metadata: pd.DataFrame, descriptors: Sequence[torch.Tensor], ratio: float, label: str = SIFT
+) -> tuple[pd.DataFrame, metrics.Ranks]:
+    """Predict the identity of each test image as that of the training image with most in common.
+
+    Args:
+        metadata: one row per image with `image_id, identity, path, split`.
+        descriptors: of the same images.
+        ratio: of the ratio test.
+        label: of the progress bar.
+
+    Returns:
+        The columns of `inference.match`, where `similarity` is the number of correspondences and of
+        equal ones the lowest index wins, with `rank`; and the ranks, see `metrics.Ranks`.
+
+    Raises:
+        UserError: there are no test or no training images.
+    """
+    test, train = (np.flatnonzero(metadata["split"] == part) for part in ("test", "train"))
+    if not len(test) or not len(train):
+        raise UserError("matching needs test and training images")
+    entries = [descriptors[place] for place in train]
+    counts = _count([descriptors[place] for place in test], entries, [ratio], label)[:, :, 0]
+    order = np.argsort(-counts, axis=1, kind="stable")
+    query, found = metadata.iloc[test], metadata.iloc[train[order[:, 0]]]
+    identity = metadata["identity"].to_numpy()
+    ranks = metrics.ranks_of_order(identity[train][order] == identity[test, None])
+    table = pd.DataFrame(
+        {
+            "image_id": query["image_id"].to_numpy(),
+            "identity": query["identity"].to_numpy(),
+            "path": query["path"].to_numpy(),
+            "predicted": found["identity"].to_numpy(),
+            "match_id": found["image_id"].to_numpy(),
+            "match_path": found["path"].to_numpy(),
+            "similarity": counts[np.arange(len(test)), order[:, 0]],
+            "correct": query["identity"].to_numpy() == found["identity"].to_numpy(),
+            "rank": ranks.first_match,
+        }
+    )
+    return table, ranks
+
+
+def infer(
+    datasets: Sequence[str],
+    run: Run,
+    stored_size: int = 256,
+    keypoints: int = 300,
+    most_images: int = 2000,
+    seed: int = 0,
+    report: Callable[[str], None] = print,
+) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Describe, match and count on every dataset; write predictions and results.
+
+    Args:
+        datasets: prepared datasets of the run.
+        run: where everything lies.
+        stored_size: which of the prepared images are read.
+        keypoints: of each image, at most.
+        most_images: larger datasets are left out, since the time grows with the square.
+        seed: see `choose_ratio`.
+        report: takes one line per dataset.
+
+    Returns:
+        The results, with the columns of `inference.infer` and the `ratio`, and the predictions by
+        dataset, see `match`.
+
+    Raises:
+        UserError: a dataset has not been prepared, an image is missing, or all are too large.
+    """
+    results, predictions = [], {}
+    for dataset in datasets:
+        metadata = splits.read(run.metadata(dataset))
+        metadata = metadata[metadata["split"].notna()].reset_index(drop=True)
+        if len(metadata) > most_images:
+            report(f"{dataset}: left out, {len(metadata)} images are more than {most_images}")
+            continue
+        folder = run.images(stored_size, dataset)
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            files = [inside(folder, path) for path in metadata["path"]]
+            descriptors = list(pool.map(lambda file: describe(file, keypoints), files))
+        train = np.flatnonzero(metadata["split"] == "train")
+        identity = metadata["identity"].to_numpy()[train]
+        ratio = choose_ratio(identity, [descriptors[place] for place in train], seed, dataset)
+        matches, ranks = match(metadata, descriptors, ratio, dataset)
+        with whole_file(run.predictions(SIFT, dataset)) as temporary:
+            matches.to_csv(temporary, index=False)
+        row = {
+            "dataset": dataset,
+            "flavour": SIFT,
+            "scale": "published",
+            "n_database": len(train),
+            "n_query": len(matches),
+            "n_correct": int(matches["correct"].sum()),
+            "accuracy": matches["correct"].mean(),
+            **inference.more_than_one_number(metadata, matches, ranks),
+            "ratio": ratio,
+        }
+        results.append(row)
+        predictions[dataset] = matches
+        report(f"{dataset}: {row['n_correct']} of {len(matches)} test images right, ratio {ratio}")
+    if not results:
+        raise UserError(f"all datasets have more than {most_images} images: raise most_images")
+    table = pd.DataFrame(results)
+    with whole_file(run.results(SIFT)) as temporary:
+        table.to_csv(temporary, index=False)
+    return table, predictions
