@@ -1,11 +1,11 @@
 """From images to a matrix of embeddings, and the file that keeps it."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch.utils.data import DataLoader, Subset
@@ -82,7 +82,7 @@ def cached(
 
     Weights, transform, precision and the list of images with their sizes make a key that the file
     carries, so two networks never share features. An extraction that was stopped goes on after
-    its last complete part.
+    its last complete part. Several processes of accelerate divide the parts among them.
 
     Args:
         path: of the file; parts lie beside it.
@@ -97,30 +97,43 @@ def cached(
     Returns:
         float32 array of shape (len(images), d).
     """
-    key = key_of(model, flavour, images, precision)
+    key, state = key_of(model, flavour, images, precision), PartialState()
     rows = read(path, key, label)
     if rows is not None:
         return rows
-    parts = []
-    for number, chosen in enumerate(_parts(len(images))):
-        part = path.with_name(f"{path.stem}.part{number:04d}.safetensors")
-        rows = read(part, key, label) if part.exists() else None
-        if rows is None:
+    parts = _parts(len(images), state.num_processes)
+    for number, chosen in enumerate(parts):
+        if number % state.num_processes == state.process_index and not _is_there(path, key, chosen):
             subset = Subset(images, chosen)
             rows = extract(model, subset, device, 64, workers, precision, label)
-            if len(chosen) < len(images):
-                save(part, rows, key)
-        parts.append(rows)
-    rows = np.concatenate(parts)
-    save(path, rows, key)
-    for leftover in path.parent.glob(f"{path.stem}.part*.safetensors"):
-        leftover.unlink()
-    return rows
+            save(_part(path, chosen), rows, _part_key(key, chosen))
+    state.wait_for_everyone()
+    if state.is_main_process:
+        found = [read(_part(path, chosen), _part_key(key, chosen), label) for chosen in parts]
+        save(path, np.concatenate(found), key)
+        for leftover in path.parent.glob(f"{path.stem}.part*.safetensors"):
+            leftover.unlink()
+    state.wait_for_everyone()
+    return read(path, key, label)
 
 
-def _parts(images: int) -> Iterator[range]:
-    for start in range(0, images, PART):
-        yield range(start, min(start + PART, images))
+def _parts(images: int, processes: int) -> list[range]:
+    """Consecutive images that are extracted together: enough parts for all processes."""
+    size = max(1, min(PART, -(-images // processes)))
+    return [range(start, min(start + size, images)) for start in range(0, images, size)]
+
+
+def _part(path: Path, chosen: range) -> Path:
+    return path.with_name(f"{path.stem}.part{chosen.start:07d}.safetensors")
+
+
+def _part_key(key: str, chosen: range) -> str:
+    return f"{key} {chosen.start}-{chosen.stop}"
+
+
+def _is_there(path: Path, key: str, chosen: range) -> bool:
+    part = _part(path, chosen)
+    return part.is_file() and read(part, _part_key(key, chosen)) is not None
 
 
 def key_of(model: torch.nn.Module, flavour: Flavour, images: ImageFiles, precision: str) -> str:
@@ -169,7 +182,8 @@ def read(path: Path, key: str | None = None, label: str = "features") -> np.ndar
     try:
         with safe_open(path, "pt") as file:
             if key is None or (file.metadata() or {}).get("key") == key:
-                return file.get_tensor("features").numpy()
+                # A copy: the tensor itself would vanish with the file that it is mapped from.
+                return file.get_tensor("features").clone().numpy()
     except SafetensorError:
         print(f"{label}: {shown(path)} is damaged, its features are extracted again")
         return None

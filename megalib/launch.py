@@ -1,10 +1,12 @@
-"""Train without a notebook, on one device or several.
+"""Train or extract features without a notebook, on one device or several.
 
-    accelerate launch -m megalib.launch -f paper -p flavour MegaDescriptor-L-384
-    torchrun --nproc_per_node 2 -m megalib.launch -p device cpu
+    accelerate launch -m megalib.launch train -f paper -p flavour MegaDescriptor-L-384
+    accelerate launch -m megalib.launch infer -f paper -p flavour MegaDescriptor-L-384
+    torchrun --nproc_per_node 2 -m megalib.launch train -p device cpu
 
-The parameters are those of `notebooks/2_train.ipynb`, and the result is the same; several processes
-share each batch. Results of the notebook's other cells are not made.
+The parameters are those of `notebooks/2_train.ipynb` or `3_infer.ipynb`, and the result is the
+same. Several processes share each batch of a training, and the images of a dataset. Results of the
+notebook's other cells are not made.
 """
 
 import argparse
@@ -15,9 +17,19 @@ from typing import Any
 import pandas as pd
 import torch
 import yaml
-from accelerate import notebook_launcher
+from accelerate import PartialState, notebook_launcher
 
-from megalib import flavours, inference, parameters, prepare, training
+from megalib import (
+    devices,
+    features,
+    flavours,
+    inference,
+    networks,
+    parameters,
+    prepare,
+    splits,
+    training,
+)
 from megalib.errors import UserError
 from megalib.files import Run
 from megalib.recipe import Settings
@@ -67,15 +79,45 @@ def train_on(processes: int, values: Mapping[str, Any]) -> tuple[torch.nn.Module
         if torch.cuda.device_count() < processes:
             raise UserError(
                 f"{processes} processes need as many GPUs, here are {torch.cuda.device_count()}; "
-                f"on processors, type torchrun --nproc_per_node {processes} -m megalib.launch"
+                f"on processors, type torchrun --nproc_per_node {processes} -m megalib.launch train"
             )
         notebook_launcher(train, (dict(values),), num_processes=processes)
     return train(values)  # after several processes: finds finished weights and reads them
 
 
+def infer(values: Mapping[str, Any]) -> None:
+    """Run inference as the parameters of 3_infer say; see `inference.infer`.
+
+    All processes extract features, the first one matches and writes the results.
+    """
+    flavour, run = flavours.get(values["flavour"], values["scale"]), Run(values["profile"])
+    device = devices.pick_device(values["device"])
+    state = PartialState(cpu=device.type == "cpu")
+    device = state.device if state.use_distributed else device
+    precision = devices.pick_precision(values["precision"], device)
+    network = inference.load_network(flavour, values["weights"], run)
+    for dataset in values["datasets"]:
+        images = inference.images_of(flavour, splits.read(run.metadata(dataset)), run, dataset)
+        file = run.features(flavour.name, dataset)
+        workers = values["workers"]
+        features.cached(file, network, flavour, images, device, workers, precision, dataset)
+    if state.is_main_process:
+        untrained = None
+        if values["compare_untrained"]:
+            untrained = networks.untrained(flavour, values["seed"])
+        inference.infer(
+            *(network, flavour, values["datasets"], run, device, values["workers"]),
+            *(untrained, precision, values["votes"]),
+        )
+
+
+STAGES = {"train": ("2_train", train), "infer": ("3_infer", infer)}
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("stage", choices=STAGES)
     parser.add_argument("-f", "--profile", help="a profile, or a YAML file of parameters")
     parser.add_argument(
         "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter"
@@ -84,8 +126,8 @@ def main() -> None:
     try:
         profile = parameters.read_profile(arguments.profile) if arguments.profile else {}
         given = {name: yaml.safe_load(value) for name, value in arguments.p}
-        values = parameters.declared("2_train") | parameters.for_notebook("2_train", profile, given)
-        train(values)
+        notebook, work = STAGES[arguments.stage]
+        work(parameters.declared(notebook) | parameters.for_notebook(notebook, profile, given))
     except UserError as error:
         sys.exit(f"error: {error}")
 

@@ -1,3 +1,7 @@
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +11,7 @@ import torch
 
 from megalib import features, flavours, images, inference, networks, published, results, splits
 from megalib.errors import UserError
+from megalib.files import ROOT
 
 from .conftest import SHARED, needs_shared
 
@@ -117,7 +122,7 @@ def test_an_extraction_that_was_stopped_goes_on(flavour, gallery, tmp_path, monk
         save = features.save
 
         def stop_at_the_second(path, *rest):
-            if "part0001" in path.name:
+            if "part0000008" in path.name:
                 raise KeyboardInterrupt
             save(path, *rest)
 
@@ -159,6 +164,39 @@ def test_a_query_gets_the_identity_of_the_nearest_training_image():
     assert (row["identity"], row["predicted"], row["match_id"]) == ("Mia", "Mia", "b")
     assert row["similarity"] == pytest.approx(1 / np.sqrt(1.25))
     assert row["correct"]
+
+
+@pytest.mark.slow
+def test_two_processes_extract_the_features_of_one(prepared, tmp_path):
+    """21 images among two processes: 11 and 10."""
+    model = networks.untrained(flavours.get(NAME, "demo"), 3)
+    networks.save(model, flavours.get(NAME, "demo"), tmp_path / "weights")
+    chosen = {"profile": "test", "datasets": ["DemoLeopard"], "device": "cpu"}
+    chosen |= {"weights": str(tmp_path / "weights"), "compare_untrained": False}
+    options = [word for pair in chosen.items() for word in ("-p", pair[0], json.dumps(pair[1]))]
+    found = []
+    for processes in (1, 2):
+        launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+        command = [sys.executable, "-m", *launcher, "-m", "megalib.launch", "infer", *options]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.stdout.count("test images right") == 1
+        found.append(features.read(prepared.features(NAME, "DemoLeopard")))
+        prepared.features(NAME, "DemoLeopard").unlink()
+    assert found[0].shape == (21, model.num_features)
+    np.testing.assert_allclose(found[1], found[0], atol=1e-5)
+    assert list(prepared.folder.glob("features/*/*")) == []
+    assert results.read(prepared, [NAME])["n_query"].tolist() == [4]
+
+
+def test_images_are_divided_and_none_is_lost_or_doubled(monkeypatch):
+    monkeypatch.setattr(features, "PART", 8)
+    for number in (1, 7, 8, 9, 21):
+        for processes in (1, 2, 5):
+            parts = features._parts(number, processes)
+            assert [index for part in parts for index in part] == list(range(number))
+            assert max(map(len, parts)) <= 8
 
 
 @pytest.mark.parametrize("part", ["train", "test"])

@@ -450,7 +450,7 @@ def test_two_processes_give_the_weights_of_one(prepared, tmp_path):
     found = []
     for processes in (1, 2):
         launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-        command = [sys.executable, "-m", *launcher, str(script), *options]
+        command = [sys.executable, "-m", *launcher, str(script), "train", *options]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-2000:]
         assert done.stdout.count(f"processes: {processes}") == processes
