@@ -73,6 +73,7 @@ rule results:
     output:
         notebook=path(RUN.notebook("4_results", "results")),
         headline=path(RUN.figure("headline.png")),
+        tables=[path(RUN.table(name)) for name in ("accuracies.csv", "ledger.csv")],
     params:
         notebook="4_results",
         settings=settings("4_results"),
@@ -214,26 +215,59 @@ for stage, page in CLOSER.items():
             EXECUTE
 
 
+# Notebooks that show facts and need no run.
+FACTS = {"2_flavours": "flavours", "4_published": "published"}
+for stage, page in FACTS.items():
+
+    rule:
+        name:
+            page
+        input:
+            sources(stage),
+        output:
+            notebook=path(RUN.notebook(stage, page)),
+        params:
+            notebook=stage,
+            settings=settings(stage),
+        shell:
+            EXECUTE
+
+
+PAGES = [
+    path(RUN.notebook("0_datasets", "datasets")),
+    *(path(RUN.notebook("1_prepare", name)) for name in DATASETS),
+    *(path(RUN.notebook("2_train", name)) for name in FLAVOURS if TRAINS),
+    *(path(RUN.notebook("3_infer", name)) for name in [*FLAVOURS, *NETWORKS]),
+    *(path(RUN.notebook("3_sift", "sift")) for name in BASELINES if name == SIFT),
+    path(RUN.notebook("4_results", "results")),
+    *(path(RUN.notebook(stage, page)) for stage, page in (CLOSER | FACTS).items()),
+]
+
+
+rule colophon:
+    input:
+        PAGES,
+        sources("6_colophon"),
+    output:
+        notebook=path(RUN.notebook("6_colophon", "colophon")),
+    params:
+        notebook="6_colophon",
+        settings=settings("6_colophon"),
+    shell:
+        EXECUTE
+
+
 rule book:
     input:
-        notebooks=[
-            path(RUN.notebook("0_datasets", "datasets")),
-            *(path(RUN.notebook("1_prepare", name)) for name in DATASETS),
-            *(path(RUN.notebook("2_train", name)) for name in FLAVOURS if TRAINS),
-            *(path(RUN.notebook("3_infer", name)) for name in FLAVOURS),
-            path(RUN.notebook("4_results", "results")),
-            *(path(RUN.notebook("3_infer", name)) for name in NETWORKS),
-            *(path(RUN.notebook("3_sift", "sift")) for name in BASELINES if name == SIFT),
-            *(path(RUN.notebook(stage, page)) for stage, page in CLOSER.items()),
-        ],
+        notebooks=[*PAGES, path(RUN.notebook("6_colophon", "colophon"))],
         headline=path(RUN.figure("headline.png")),
         pages=[path(file) for file in sorted((ROOT / "book").glob("*.*"))],
         settings=["_config.yml", "_toc.yml", "megalib/book.py"],
     output:
         path(BOOK / "_build" / "html" / "index.html"),
     params:
-        figures=path(RUN.figure("")),
+        profile=RUN.profile,
         folder=path(BOOK),
     shell:
-        "python -m megalib.book {input.notebooks} --figures {params.figures} && "
+        "python -m megalib.book {params.profile} {input.notebooks} && "
         "jupyter-book build . --all -W -n --keep-going --path-output {params.folder}"

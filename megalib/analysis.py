@@ -129,7 +129,7 @@ def similarity_map(
     """Divide the similarity of two images among the places of each, exactly.
 
     A Swin's embedding is the mean of the features f of its last stage over all places, so with the
-    embeddings q and m: cos(q, m) = mean over places of f · m / (|q| |m|). Nothing is approximated,
+    embeddings q and m: cos(q, m) = mean over places of f · m / (‖q‖ ‖m‖). Nothing is approximated,
     unlike in maps by gradients.
 
     Args:

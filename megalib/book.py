@@ -1,9 +1,9 @@
 """From the executed notebooks of a run to the sources of the book.
 
-    python -m megalib.book runs/demo/notebooks/4_results/results.ipynb … --figures runs/demo/figures
+    python -m megalib.book demo runs/demo/notebooks/4_results/results.ipynb …
 
 The notebooks are checked, given the title that fits their flavour or dataset, and laid under
-`book/run/`, which git ignores, together with the figures of the run.
+`book/run/`, which git ignores, together with the figures and tables of the run.
 """
 
 import argparse
@@ -16,17 +16,18 @@ import nbformat
 from nbformat import NotebookNode
 
 from megalib.errors import UserError
-from megalib.files import ROOT, shown
+from megalib.files import ROOT, Run, shown
 
 STAGE = ROOT / "book" / "run"
+WORDS_A_MINUTE = 200
 
 
-def stage(notebooks: Sequence[Path], figures: Path) -> None:
-    """Lay executed notebooks and figures where the book's table of contents expects them.
+def stage(notebooks: Sequence[Path], run: Run) -> None:
+    """Lay executed notebooks, figures and tables where the book's pages expect them.
 
     Args:
         notebooks: executed copies, each below a folder named after its stage.
-        figures: folder of pictures for the hand-written pages.
+        run: whose figures and tables are shown.
 
     Raises:
         UserError: a notebook is missing, unfinished or failed.
@@ -36,8 +37,9 @@ def stage(notebooks: Sequence[Path], figures: Path) -> None:
     for path, page in pages.items():
         target = STAGE / path.parent.name / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(with_titles(page), target)
-    shutil.copytree(figures, STAGE / "figures")
+        nbformat.write(as_page(page), target)
+    for folder in (run.figure(""), run.table("")):
+        shutil.copytree(folder, STAGE / folder.name)
 
 
 def read_executed(path: Path) -> NotebookNode:
@@ -61,32 +63,48 @@ def read_executed(path: Path) -> NotebookNode:
     return notebook
 
 
-def with_titles(notebook: NotebookNode) -> NotebookNode:
-    """Fill flavour and dataset into the title and the alternative texts of an executed notebook.
+def as_page(notebook: NotebookNode) -> NotebookNode:
+    """Fill flavour and dataset into title and alternative texts, and say what the page is for.
 
-    One notebook makes several pages, which would all be called the same. A markdown cell may hold
-    a title of its own for the book in `metadata.book.title`, with the notebook's parameters in
-    braces; so may `metadata.mystnb.image.alt`.
+    One notebook makes several pages, which would all be called the same. Its first cell holds in
+    `metadata.book` what a reader will `learn` and `need`, and if wanted a `title` of its own for
+    the book with the notebook's parameters in braces; so may `metadata.mystnb.image.alt`.
     """
-    values = notebook.metadata.papermill.parameters
+    values, first = notebook.metadata.papermill.parameters, notebook.cells[0]
+    title, _, text = first.source.partition("\n")
+    if "title" in first.metadata.book:
+        title = f"# {first.metadata.book.title.format(**values)}"
+    first.source = f"{title}\n\n{_opening(notebook)}\n{text}"
     for cell in notebook.cells:
-        if "book" in cell.metadata:
-            title = cell.metadata.book.title.format(**values)
-            _, _, text = cell.source.partition("\n")
-            cell.source = f"# {title}\n{text}"
         if "mystnb" in cell.metadata:
             cell.metadata.mystnb.image.alt = cell.metadata.mystnb.image.alt.format(**values)
     return notebook
 
 
+def _opening(notebook: NotebookNode) -> str:
+    """The box that opens a page: what one learns and needs, and how long it takes."""
+    told = " ".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    minutes = max(1, round(len(told.split()) / WORDS_A_MINUTE))
+    seconds = notebook.metadata.papermill.duration
+    run = f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
+    facts = notebook.cells[0].metadata.book
+    return (
+        ":::{admonition} On this page\n"
+        f"**You learn** {facts.learn}.\n\n"
+        f"**You need** {facts.need}.\n\n"
+        f"**Time:** {minutes} min to read; this page took {run} to run.\n"
+        ":::\n"
+    )
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Lay executed notebooks under book/run/.")
+    parser.add_argument("profile", help="whose figures and tables are shown")
     parser.add_argument("notebooks", nargs="+", type=Path)
-    parser.add_argument("--figures", type=Path, required=True)
     arguments = parser.parse_args()
     try:
-        stage(arguments.notebooks, arguments.figures)
+        stage(arguments.notebooks, Run(arguments.profile))
     except UserError as error:
         sys.exit(f"error: {error}")
 

@@ -102,10 +102,9 @@ class Run:
         """One row per dataset with its accuracy."""
         return self.folder / "results" / f"{flavour}.csv"
 
-    @property
-    def ledger(self) -> Path:
-        """The published accuracies beside the regenerated ones."""
-        return self.folder / "ledger.csv"
+    def table(self, name: str) -> Path:
+        """A table that pages offer to download."""
+        return self.folder / "tables" / name
 
     def figure(self, name: str) -> Path:
         """A picture that hand-written pages show."""

@@ -375,7 +375,7 @@ def expected_calibration_error(
 ) -> float:
     """How far probabilities lie from frequencies on average (Naeini et al., 2015).
 
-    ECE = Σ over bins of count / n · |share right - mean probability|.
+    ECE = Σ over bins of count / n · abs(share right - mean probability).
 
     Args:
         probability: as for `reliability`.

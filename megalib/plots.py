@@ -1,6 +1,6 @@
 """One function per figure. Each takes data, returns a matplotlib figure and computes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -9,10 +9,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from megalib import networks
-from megalib.analysis import SimilarityMap
 from megalib.files import inside
-from megalib.flavours import FLAVOURS, short_name
+from megalib.flavours import short_name
 from megalib.images import load
 
 INK, PAPER = "#1f2933", "#ffffff"
@@ -239,25 +237,23 @@ def projection(plane: np.ndarray, identity: np.ndarray, is_test: np.ndarray) -> 
     return figure
 
 
-def similarity_map(query: Path, match: Path, found: SimilarityMap) -> Figure:
+def similarity_map(files: Sequence[Path], shares: Sequence[np.ndarray], cosine: float) -> Figure:
     """Two images, and below each how much its places add to their similarity.
 
     Args:
-        query: file of one image.
-        match: file of the other.
-        found: of `analysis.similarity_map`.
+        files: of the query and of the image that matches it.
+        shares: of the places of each, see `analysis.similarity_map`, (h, w).
+        cosine: the similarity of the two.
     """
-    most = max(np.abs(found.query).max(), np.abs(found.match).max())
+    most = max(np.abs(part).max() for part in shares)
     figure, axes = plt.subplots(2, 2, figsize=(6.4, 5.6))
-    for column, (file, shares, name) in enumerate(
-        ((query, found.query, "query"), (match, found.match, "nearest image"))
-    ):
+    for column, (file, part) in enumerate(zip(files, shares, strict=True)):
         image = load(file)
         axes[0, column].imshow(image)
-        axes[0, column].set_title(name, fontsize=10)
+        axes[0, column].set_title(("query", "nearest image")[column], fontsize=10)
         axes[1, column].imshow(image.convert("L"), cmap="gray")
         heat = axes[1, column].imshow(
-            shares,
+            part,
             extent=(0, image.width, image.height, 0),
             cmap="PuOr_r",
             vmin=-most,
@@ -268,7 +264,7 @@ def similarity_map(query: Path, match: Path, found: SimilarityMap) -> Figure:
         for axis in axes[:, column]:
             _hide_frame(axis)
     figure.colorbar(heat, ax=axes, shrink=0.6, label="share of the similarity")
-    figure.suptitle(f"cosine {found.similarity:.2f}", fontsize=10)
+    figure.suptitle(f"cosine {cosine:.2f}", fontsize=10)
     return figure
 
 
@@ -454,20 +450,133 @@ def accuracy_by_flavour(table: pd.DataFrame, label: str) -> Figure:
     return figure
 
 
-def accuracy_against_size(table: pd.DataFrame, label: str) -> Figure:
-    """Mean accuracy (per cent) over the datasets against the size of the published backbone."""
-    parameters = [networks.published_parameter_count(FLAVOURS[name]) for name in table]
-    figure, axis = plt.subplots(figsize=(8, 3.4))
-    means = table.mean()
-    axis.plot(parameters, means, marker="o", color=RIGHT)
-    for name, x, y in zip(means.index, parameters, means, strict=True):
-        axis.annotate(
-            short_name(name),
-            (x, y),
-            xytext=(0, 8),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
+def accuracy_intervals(intervals: pd.DataFrame) -> Figure:
+    """A dot with its 95 % interval for each dataset (row) and flavour, hardest dataset first.
+
+    Args:
+        intervals: of `results.published_intervals`.
+    """
+    datasets, names = intervals["dataset"].unique(), intervals["flavour"].unique()
+    figure, axis = plt.subplots(figsize=(8, 0.36 * len(datasets) + 1.4))
+    colours, shapes = sns.color_palette("colorblind", len(names)), "os^Dv"
+    for number, name in enumerate(names):
+        own = intervals[intervals["flavour"] == name]
+        rows = np.arange(len(own)) + 0.15 * (number - (len(names) - 1) / 2)
+        reach = [own["accuracy"] - own["low"], own["high"] - own["accuracy"]]
+        axis.errorbar(
+            own["accuracy"],
+            rows,
+            xerr=np.maximum(reach, 0),
+            fmt=shapes[number],
+            color=colours[number],
+            markersize=3.5,
+            linewidth=1,
+            label=short_name(name),
         )
-    axis.set(xscale="log", xlabel="parameters of the backbone", ylabel=label, ylim=(0, 103))
+    axis.set_yticks(np.arange(len(datasets)), datasets, fontsize=9)
+    axis.set(xlim=(0, 101), xlabel="published top-1 accuracy and its 95 % interval, %")
+    axis.set_ylim(len(datasets) - 0.5, -0.5)
+    axis.grid(axis="y", visible=False)
+    axis.legend(ncols=len(names), frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1))
+    return figure
+
+
+def gains(points: pd.Series) -> Figure:
+    """Points that size adds on each dataset.
+
+    Args:
+        points: of `published.gains`.
+    """
+    figure, axis = plt.subplots(figsize=(8, 0.26 * len(points) + 1))
+    rows = np.arange(len(points))
+    axis.barh(rows, points, color=np.where(points >= 0, RIGHT, WRONG))
+    axis.set_yticks(rows, points.index, fontsize=9)
+    axis.set(xlabel="points of L-384 above T-224")
+    axis.set_ylim(len(points) - 0.5, -0.5)
+    axis.grid(axis="y", visible=False)
+    return figure
+
+
+def arcface(margin: float = 0.5) -> Figure:
+    """What the margin of ArcFace does, on a circle: two individuals and one image.
+
+    Args:
+        margin: in radians.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(8, 2.9))
+    circle = np.linspace(0, np.pi, 200)
+    own, other, image = 0.5, 2.3, 1.1
+    for axis, added, title in (
+        (axes[0], 0.0, "without a margin"),
+        (axes[1], margin, f"with a margin of {margin:g} rad"),
+    ):
+        axis.plot(np.cos(circle), np.sin(circle), color=QUIET, linewidth=1)
+        for angle, label, colour in (
+            (own, "its individual", RIGHT),
+            (other, "another individual", WRONG),
+        ):
+            axis.annotate(
+                "",
+                (np.cos(angle), np.sin(angle)),
+                (0, 0),
+                arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 2},
+            )
+            axis.text(
+                1.1 * np.cos(angle),
+                1.08 * np.sin(angle),
+                label,
+                color=colour,
+                fontsize=8,
+                ha="left" if np.cos(angle) > 0 else "right",
+            )
+        shown = image + added
+        axis.plot(np.cos(image), np.sin(image), "o", color=INK, markersize=8)
+        axis.plot([0, np.cos(image)], [0, np.sin(image)], color=INK, linewidth=1)
+        axis.text(np.cos(image) + 0.05, np.sin(image) + 0.06, "image", fontsize=8)
+        if added:
+            axis.plot([0, np.cos(shown)], [0, np.sin(shown)], color=INK, linestyle=":")
+            axis.plot(np.cos(shown), np.sin(shown), "o", mec=INK, mfc=PAPER, markersize=8)
+            axis.text(
+                np.cos(shown) - 0.04,
+                np.sin(shown) + 0.07,
+                "as the loss sees it",
+                fontsize=8,
+                ha="right",
+            )
+        arc = np.linspace(own, shown, 60)
+        axis.plot(0.45 * np.cos(arc), 0.45 * np.sin(arc), color=RIGHT)
+        middle = arc[40]
+        axis.text(0.52 * np.cos(middle), 0.52 * np.sin(middle), "θ + m" if added else "θ")
+        axis.set(title=title, xlim=(-1.7, 1.7), ylim=(-0.1, 1.35), aspect="equal")
+        _hide_frame(axis)
+    return figure
+
+
+def accuracy_against_cost(means: pd.Series, sizes: pd.DataFrame, label: str) -> Figure:
+    """Mean accuracy in per cent against each measure of size, a panel each.
+
+    Args:
+        means: by flavour.
+        sizes: of `cost.sizes`, the same flavours.
+        label: of the accuracy.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)
+    for axis, (name, values) in zip(axes, sizes.items(), strict=True):
+        values = values.tolist()
+        axis.plot(values, means, marker="o", color=RIGHT)
+        for flavour, x, y in zip(means.index, values, means, strict=True):
+            axis.annotate(
+                short_name(flavour),
+                (x, y),
+                xytext=(-6, 6),
+                textcoords="offset points",
+                ha="right",
+                fontsize=9,
+            )
+        axis.set(xscale="log", xlabel=name, ylim=(60, 85))
+        axis.set_xticks(values[:-1] if values[-2] == values[-1] else values)
+        axis.xaxis.set_major_formatter("{x:.0f}")
+        axis.xaxis.set_minor_formatter("")
+        axis.margins(x=0.25)
+    axes[0].set_ylabel(label)
     return figure

@@ -131,6 +131,21 @@ def paired(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def published_intervals() -> pd.DataFrame:
+    """The published accuracies with their Wilson 95 % intervals, in per cent, hardest first.
+
+    Returns:
+        `dataset, flavour, accuracy, low, high`, 145 rows.
+    """
+    long = published.accuracies_long()
+    bounds = [metrics.wilson_interval(row.n_correct, row.n_test) for row in long.itertuples()]
+    long["low"], long["high"] = zip(*bounds, strict=True)
+    long[["accuracy", "low", "high"]] *= 100
+    order = {name: place for place, name in enumerate(published.accuracies().index)}
+    long = long.sort_values("dataset", key=lambda names: names.map(order), kind="stable")
+    return long[["dataset", "flavour", "accuracy", "low", "high"]].reset_index(drop=True)
+
+
 def ledger(results: pd.DataFrame) -> pd.DataFrame:
     """All published accuracies, each with what the run measured at published scale, if it did.
 

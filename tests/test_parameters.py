@@ -16,8 +16,9 @@ NAMES = list(parameters.notebooks())
 
 def test_the_notebooks_are_found_in_their_order():
     assert [
-        *("0_datasets", "1_prepare", "2_train", "3_infer", "3_sift"),
-        *("4_errors", "4_new_animals", "4_results", "4_sensitivity", "5_own_data"),
+        *("0_datasets", "1_prepare", "2_flavours", "2_train", "3_infer", "3_sift"),
+        *("4_errors", "4_new_animals", "4_published", "4_results", "4_sensitivity"),
+        *("5_own_data", "6_colophon"),
     ] == NAMES
 
 

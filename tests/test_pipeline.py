@@ -27,7 +27,9 @@ def jobs(result) -> dict[str, int]:
 
 
 CLOSER = {"errors": 1, "new_animals": 1, "own_data": 1, "sensitivity": 1}
-ALWAYS = CLOSER | {"datasets": 1, "sift": 1, "results": 1, "book": 1, "all": 1}
+FACTS = {"flavours": 1, "published": 1}
+LAST = {"colophon": 1, "book": 1, "all": 1}
+ALWAYS = CLOSER | FACTS | LAST | {"datasets": 1, "sift": 1, "results": 1}
 
 
 @pytest.mark.slow
@@ -132,9 +134,10 @@ def executed(tmp_path):
     code = nbformat.v4.new_code_cell("1", execution_count=1)
     code.metadata["mystnb"] = {"image": {"alt": "Curve of {flavour}"}}
     title = nbformat.v4.new_markdown_cell("# Train one flavour\n\nText.")
-    title.metadata["book"] = {"title": "Training {flavour}"}
+    title.metadata["book"] = {"title": "Training {flavour}", "learn": "how", "need": "time"}
     notebook = nbformat.v4.new_notebook(cells=[title, code])
-    notebook.metadata["papermill"] = {"parameters": {"flavour": "MegaDescriptor-T-224"}}
+    facts = {"parameters": {"flavour": "MegaDescriptor-T-224"}, "duration": 125.0}
+    notebook.metadata["papermill"] = facts
     return notebook
 
 
@@ -145,15 +148,27 @@ def written(notebook, folder):
     return path
 
 
-def test_pages_are_titled_by_flavour(executed, tmp_path, monkeypatch):
+def test_pages_open_with_their_title_and_what_they_are_for(executed, tmp_path, run, monkeypatch):
     monkeypatch.setattr(book, "STAGE", tmp_path / "stage")
-    (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "headline.png").write_bytes(b"picture")
-    book.stage([written(executed, tmp_path)], tmp_path / "figures")
+    for folder in ("figures", "tables"):
+        (run.folder / folder).mkdir(parents=True)
+    run.figure("headline.png").write_bytes(b"picture")
+    book.stage([written(executed, tmp_path)], run)
     page = nbformat.read(tmp_path / "stage" / "2_train" / "T.ipynb", as_version=4)
-    assert page.cells[0].source == "# Training MegaDescriptor-T-224\n\nText."
+    opening = page.cells[0].source.splitlines()
+    assert opening[0] == "# Training MegaDescriptor-T-224"
+    assert "**You learn** how." in opening
+    assert "**Time:** 1 min to read; this page took 2 minutes to run." in opening
+    assert opening[-1] == "Text."
     assert page.cells[1].metadata.mystnb.image.alt == "Curve of MegaDescriptor-T-224"
     assert (tmp_path / "stage" / "figures" / "headline.png").read_bytes() == b"picture"
+
+
+def test_every_notebook_says_what_one_learns_and_needs():
+    for name, path in parameters.notebooks().items():
+        facts = nbformat.read(path, as_version=4).cells[0].metadata.book
+        assert facts.learn and facts.need, name
+        assert not facts.learn.endswith("."), name
 
 
 def test_what_is_not_complete_is_not_published(executed, tmp_path):
@@ -175,12 +190,12 @@ def test_what_is_not_complete_is_not_published(executed, tmp_path):
         book.read_executed(tmp_path / "absent.ipynb")
 
 
-def test_a_page_that_fails_leaves_the_staged_ones_alone(executed, tmp_path, monkeypatch):
+def test_a_page_that_fails_leaves_the_staged_ones_alone(executed, tmp_path, run, monkeypatch):
     monkeypatch.setattr(book, "STAGE", tmp_path / "stage")
     (tmp_path / "stage").mkdir()
     executed.cells[1].execution_count = None
     with pytest.raises(UserError):
-        book.stage([written(executed, tmp_path)], tmp_path / "figures")
+        book.stage([written(executed, tmp_path)], run)
     assert (tmp_path / "stage").is_dir()
 
 
@@ -203,10 +218,10 @@ def test_a_second_call_finds_nothing_to_do():
 @pytest.mark.parametrize(
     ("config", "redone"),
     [
-        ("epochs=3", {"train", "infer", "results", *CLOSER, "book", "all"}),
-        ("compare_untrained=False", {"infer", "results", *CLOSER, "book", "all"}),
-        ("keypoints=200", {"sift", "results", "book", "all"}),
-        ("split_seed=1", {*ALWAYS, "prepare", "aggregate", "train", "infer"}),
+        ("epochs=3", {"train", "infer", "results", *CLOSER, *LAST}),
+        ("compare_untrained=False", {"infer", "results", *CLOSER, *LAST}),
+        ("keypoints=200", {"sift", "results", *LAST}),
+        ("split_seed=1", {*ALWAYS, "prepare", "aggregate", "train", "infer"} - set(FACTS)),
     ],
 )
 def test_a_changed_parameter_redoes_just_what_depends_on_it(config, redone):

@@ -4,12 +4,10 @@ Four species with twelve individuals each; the coat is the identity. Every speci
 `wildlife_datasets` data set of its own, so demo and real data take the same way through the code,
 and each exercises another rule of preparation:
 
-| data set         | crop rule    | exercises                                  |
-|------------------|--------------|--------------------------------------------|
-| `DemoZebra`      | `bbox`       | two animals in one picture                 |
-| `DemoLeopard`    | `full`       | animals of unknown identity                |
-| `DemoTurtle`     | `crop_black` | segmented animals on black, PNG            |
-| `DemoWhaleShark` | `bbox`       | dates                                      |
+* `DemoZebra`, crop rule `bbox`: two animals in one picture;
+* `DemoLeopard`, `full`: animals of unknown identity;
+* `DemoTurtle`, `crop_black`: segmented animals on black, PNG;
+* `DemoWhaleShark`, `bbox`: dates.
 """
 
 from importlib import import_module

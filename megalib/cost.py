@@ -1,0 +1,104 @@
+"""What the flavours cost: parameters, arithmetic, and hours of training."""
+
+import pandas as pd
+import timm
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from megalib import networks, published
+from megalib.files import DATA
+from megalib.flavours import FLAVOURS, Flavour
+
+MEASURED = DATA / "measured" / "training.csv"
+
+
+def flops(flavour: Flavour) -> int:
+    """Floating-point operations that a published backbone takes for one image.
+
+    torch counts them of the products of matrices and of attention, a multiplication and an addition
+    as two; papers often count such a pair as one. No weights are made.
+    """
+    with torch.device("meta"):
+        model = timm.create_model(flavour.architecture, num_classes=0)
+        image = torch.empty(1, 3, flavour.image_size, flavour.image_size)
+    with FlopCounterMode(display=False) as counter:
+        model(image)
+    return counter.get_total_flops()
+
+
+def sizes() -> pd.DataFrame:
+    """Parameters in millions and operations per image in billions, by flavour (rows)."""
+    rows = {
+        name: {
+            "parameters of the backbone, millions": networks.published_parameter_count(flavour)
+            / 1e6,
+            "operations for one image, billions": flops(flavour) / 1e9,
+        }
+        for name, flavour in FLAVOURS.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def recipes() -> pd.DataFrame:
+    """The published recipes side by side, with each backbone's size; one column per flavour."""
+    columns = {}
+    for name, flavour in FLAVOURS.items():
+        columns[name] = {
+            "architecture": flavour.architecture,
+            "starts from": flavour.pretrained_tag,
+            "image, pixels": flavour.image_size,
+            "images stored at, pixels": flavour.stored_size,
+            "random crop": "yes" if flavour.random_crop else "no",
+            "RandAugment operations": flavour.augment_ops,
+            "RandAugment magnitude": flavour.augment_magnitude,
+            "ArcFace margin, rad": f"{flavour.margin:g}",
+            "ArcFace scale": f"{flavour.loss_scale:g}",
+            "optimiser": f"{flavour.optimizer}, momentum {flavour.momentum:g}",
+            "learning rate": f"{flavour.learning_rate:g} to {flavour.minimum_learning_rate:g}",
+            "epochs": flavour.epochs,
+            "batch, and batches per step": f"{flavour.batch_size}, {flavour.accumulation_steps}",
+            "parameters, million": f"{networks.published_parameter_count(flavour) / 1e6:.1f}",
+            "operations per image, 10⁹": f"{flops(flavour) / 1e9:.1f}",
+        }
+    return pd.DataFrame(columns)
+
+
+def training_images() -> int:
+    """Images of the training parts of all 29 datasets.
+
+    Two of them have no published count; theirs is taken as four times the test images, as in a
+    split of 80 to 20.
+    """
+    counts = published.datasets()["n_train"]
+    tests = published.accuracies_long().groupby("dataset")["n_test"].first()
+    return int(counts.fillna(4 * tests).sum())
+
+
+def measured() -> pd.DataFrame:
+    """What `benchmarks/train.py` measured at published scale, one row per measurement."""
+    return pd.read_csv(MEASURED, dtype={"torch": str})
+
+
+def hours(measurements: pd.DataFrame) -> pd.DataFrame:
+    """Estimate the hours of each flavour's full training from measured rates.
+
+    A flavour that was not measured on some hardware is taken to be slower in proportion to its
+    operations per image, which is generous to large networks on small hardware.
+
+    Args:
+        measurements: of `measured`.
+
+    Returns:
+        By hardware and precision (rows), hours of each flavour (columns).
+    """
+    images, operations = training_images(), {name: flops(FLAVOURS[name]) for name in FLAVOURS}
+    rows = {}
+    for key, part in measurements.groupby(["hardware", "precision"], sort=False):
+        rates = part.groupby("flavour")["images_per_second"].max()
+        known = rates.index[0]
+        rows[key] = {}
+        for name, flavour in FLAVOURS.items():
+            guess = rates[known] * operations[known] / operations[name]
+            seconds = images * flavour.epochs / rates.get(name, guess)
+            rows[key][name] = seconds / 3600
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["hardware", "precision"])

@@ -1,0 +1,52 @@
+"""Figures for hand-written pages of the book, as a Sphinx extension.
+
+A page writes `{{ mean_largest }}` and gets the figure out of `data/published/`: none is typed into
+a page. A name that does not exist fails the build.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from megalib import metrics, published
+from megalib.files import PUBLISHED
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.config import Config
+
+
+def facts() -> dict[str, str]:
+    """All figures by name, as text."""
+    table, long = published.accuracies(), published.accuracies_long()
+    cells = long.set_index(["dataset", "flavour"])
+    sizes = long.groupby("dataset")["n_test"].first()
+    smallest, largest = table.columns[0], table.columns[-1]
+    cattle = cells.loc[("FriesianCattle2015", largest)]
+    quoted = pd.read_csv(PUBLISHED / "quoted.csv", dtype=str).set_index("key")["value"]
+    low, high = metrics.wilson_interval(50, 100)
+    wide_low, wide_high = metrics.wilson_interval(5000, 10_000)
+    return quoted.to_dict() | {
+        "cells": str(len(long)),
+        "datasets": str(len(table)),
+        "mean_smallest": f"{table[smallest].mean():.0f}",
+        "mean_largest": f"{table[largest].mean():.0f}",
+        "worst_largest": f"{table[largest].min():.0f}",
+        "saturated": str((table[largest] >= 99).sum()),
+        "cattle_right": str(int(cattle["n_correct"])),
+        "cattle_images": str(int(cattle["n_test"])),
+        "small_tests": str((sizes < 300).sum()),
+        "giraffe_zebra": f"{table.loc['GiraffeZebraID', largest]:.0f}",
+        "reach_100": f"{100 * (high - low) / 2:.0f}",
+        "reach_10000": f"{100 * (wide_high - wide_low) / 2:.0f}",
+    }
+
+
+def _substitute(app: "Sphinx", config: "Config") -> None:
+    config.myst_substitutions = {**config.myst_substitutions, **facts()}
+
+
+def setup(app: "Sphinx") -> dict[str, Any]:
+    """Called by Sphinx."""
+    app.connect("config-inited", _substitute)
+    return {"parallel_read_safe": True}

@@ -1,0 +1,57 @@
+"""Parameters, operations and hours against counts by hand."""
+
+import pandas as pd
+import pytest
+
+from megalib import cost
+from megalib.flavours import FLAVOURS
+
+TINY = "MegaDescriptor-T-224"
+
+
+def swin_operations(dim: int, depths: list[int], image: int, window: int) -> int:
+    """Products of matrices in a Swin, written out layer by layer."""
+    side = image // 4
+    total = 2 * side**2 * (3 * 4 * 4) * dim  # patches
+    for stage, depth in enumerate(depths):
+        if stage:
+            side, dim = side // 2, 2 * dim
+            total += 2 * side**2 * (2 * dim) * dim  # four places of half the width become one
+        places = side**2
+        linear = 2 * places * dim * (3 * dim + dim + 4 * dim + 4 * dim)
+        attention = 2 * 2 * places * window**2 * dim
+        total += depth * (linear + attention)
+    return total
+
+
+def test_operations_are_those_of_the_layers():
+    assert cost.flops(FLAVOURS[TINY]) == pytest.approx(
+        swin_operations(96, [2, 2, 6, 2], 224, 7), rel=0.001
+    )
+    assert cost.flops(FLAVOURS["MegaDescriptor-L-384"]) == pytest.approx(
+        swin_operations(192, [2, 2, 18, 2], 384, 12), rel=0.001
+    )
+
+
+def test_the_recipes_are_the_published_ones():
+    table = cost.recipes()
+    assert list(table) == list(FLAVOURS)
+    assert table.loc["parameters, million"].tolist()[:3] == ["27.5", "48.8", "86.7"]
+    assert (table.loc["random crop"] == "no").sum() == 1
+
+
+def test_hours_follow_from_rate_and_operations():
+    rows = pd.DataFrame(
+        {"hardware": "abacus", "precision": "fp32", "flavour": [TINY], "images_per_second": [10.0]}
+    )
+    table = cost.hours(rows).loc[("abacus", "fp32")]
+    assert table[TINY] == pytest.approx(100 * cost.training_images() / 10 / 3600)
+    ratio = cost.flops(FLAVOURS["MegaDescriptor-L-384"]) / cost.flops(FLAVOURS[TINY])
+    assert table["MegaDescriptor-L-384"] == pytest.approx(ratio * table[TINY])
+
+
+def test_measurements_name_their_hardware_and_command():
+    table = cost.measured()
+    assert {"hardware", "torch", "flavour", "precision", "images_per_second"} <= set(table)
+    assert table["command"].str.startswith("python benchmarks/train.py").all()
+    assert set(table["flavour"]) <= set(FLAVOURS)
