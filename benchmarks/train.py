@@ -15,6 +15,7 @@ import shlex
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -133,12 +134,14 @@ def recipe_of(options: argparse.Namespace):
     return flavours.get(options.flavour, options.scale, batch_size=options.batch_size)
 
 
-def alone(name: str, options: argparse.Namespace, metadata: pd.DataFrame, folder: Path, answer):
+def alone(
+    name: str, options: argparse.Namespace, metadata: pd.DataFrame, folder: Path
+) -> tuple[float, float]:
     """One way in a process of its own, so that its peak memory is its own."""
     from megalib import devices
 
     rate = globals()[name](options, metadata, folder)
-    answer.put((rate, devices.peak_memory(devices.pick_device(options.device))))
+    return rate, devices.peak_memory(devices.pick_device(options.device))
 
 
 def main() -> None:
@@ -164,13 +167,9 @@ def main() -> None:
             for name in ("reference", "ours", "without_loading"):
                 folder = Path(scratch) / name / str(time.time_ns()) / "images" / "size-256"
                 metadata = draw_images(folder, options.images)
-                answer = context.Queue()
-                process = context.Process(
-                    target=alone, args=(name, options, metadata, folder, answer)
-                )
-                process.start()
-                results.setdefault(name, []).append(answer.get())
-                process.join()
+                with ProcessPoolExecutor(1, context) as pool:
+                    done = pool.submit(alone, name, options, metadata, folder).result()
+                results.setdefault(name, []).append(done)
     best = {name: max(found) for name, found in results.items()}
     print(
         f"\n{options.flavour}, {options.scale} scale, batch {recipe_of(options).batch_size}, ",
