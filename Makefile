@@ -9,7 +9,7 @@ SNAKEMAKE = PATH="$(abspath $(BIN)):$$PATH" snakemake --cores $(CORES) --resourc
 STAMP = $(VENV)/.megalib-$(shell cksum < requirements.lock | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help env book lions plan test lint format lock clean
+.PHONY: help env book lions workshop plan test lint format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -29,6 +29,9 @@ book: env  ## run the demo profile and build the book (PROFILE=lions: another pr
 
 lions: env  ## run the lions profile, without a book (RAW=folder with LionData)
 	$(SNAKEMAKE) --config profile=lions $(if $(RAW),raw=$(RAW)) $(CONFIG) -- results
+
+workshop: env  ## write the learners' notebooks of the workshop into workshop/
+	$(BIN)/python -m megalib.workshop workshop
 
 plan: env  ## show what the paper profile would run
 	$(SNAKEMAKE) --dry-run --config profile=paper $(CONFIG)

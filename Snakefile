@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from megalib import parameters, pipeline
+from megalib import parameters, pipeline, workshop
 from megalib.errors import UserError
 from megalib.files import ROOT, Run, shown
 from megalib.flavours import SIFT
@@ -233,6 +233,25 @@ for stage, page in FACTS.items():
             EXECUTE
 
 
+LESSONS = [lesson.stem for lesson in workshop.lessons()]
+for earlier, lesson in zip([None, *LESSONS], LESSONS):
+
+    rule:
+        name:
+            lesson
+        input:
+            sources(lesson),
+            path(RUN.notebook(earlier, "lesson")) if earlier else [],
+        output:
+            notebook=path(RUN.notebook(lesson, "lesson")),
+        params:
+            notebook=lesson,
+            settings=settings(lesson),
+        threads: THREADS
+        shell:
+            EXECUTE
+
+
 PAGES = [
     path(RUN.notebook("0_datasets", "datasets")),
     *(path(RUN.notebook("1_prepare", name)) for name in DATASETS),
@@ -241,6 +260,7 @@ PAGES = [
     *(path(RUN.notebook("3_sift", "sift")) for name in BASELINES if name == SIFT),
     path(RUN.notebook("4_results", "results")),
     *(path(RUN.notebook(stage, page)) for stage, page in (CLOSER | FACTS).items()),
+    *(path(RUN.notebook(lesson, "lesson")) for lesson in LESSONS),
 ]
 
 

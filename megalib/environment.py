@@ -1,7 +1,10 @@
 """Check, before a long run, that this machine has what the compendium needs."""
 
+import contextlib
 import importlib
 import sys
+
+from megalib.errors import UserError
 
 MODULES = ("cv2", "torch", "torchvision", "timm", "wildlife_datasets", "papermill", "snakemake")
 SYSTEM_LIBRARIES = {
@@ -23,11 +26,25 @@ def problem(module: str) -> str | None:
     return None
 
 
-def main() -> None:
-    """Import everything; stop with one line per module that does not import."""
+def check() -> None:
+    """Import everything.
+
+    Raises:
+        UserError: something is missing; it is named with what to install.
+    """
     problems = [found for module in MODULES if (found := problem(module))]
     if problems:
-        sys.exit("\n".join(problems))
+        raise UserError("; ".join(problems))
+    print(f"all of {', '.join(MODULES)} can be imported")
+
+
+def main() -> None:
+    """The command line; says nothing where nothing is missing."""
+    try:
+        with contextlib.redirect_stdout(None):
+            check()
+    except UserError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Figures for hand-written pages of the book, as a Sphinx extension.
 
 A page writes `{{ mean_largest }}` and gets the figure out of `data/published/`: none is typed into
-a page. A name that does not exist fails the build.
+a page. A name that does not exist fails the build. The environment variable REPOSITORY_URL is the
+one place that says where the repository lives; the button to it and the link to Binder follow.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -42,11 +44,33 @@ def facts() -> dict[str, str]:
     }
 
 
-def _substitute(app: "Sphinx", config: "Config") -> None:
-    config.myst_substitutions = {**config.myst_substitutions, **facts()}
+def binder_link(repository: str) -> str:
+    """A sentence with a link that opens the workshop on Binder, or that there is none.
+
+    Args:
+        repository: address of a repository on GitHub, or "".
+    """
+    start = "https://github.com/"
+    if not repository.startswith(start):
+        return "This copy of the book was built without a repository, so it has no link to Binder."
+    name = repository.removeprefix(start).strip("/")
+    address = f"https://mybinder.org/v2/gh/{name}/HEAD?labpath=workshop/w0_setup.ipynb"
+    return f"Or open it [on Binder]({address}), without an installation."
+
+
+def _configure(app: "Sphinx", config: "Config") -> None:
+    repository = os.environ.get("REPOSITORY_URL", "")
+    known = facts() | {"binder_link": binder_link(repository)}
+    config.myst_substitutions = {**config.myst_substitutions, **known}
+    if repository:
+        config.html_theme_options |= {
+            "repository_url": repository,
+            "use_repository_button": True,
+            "use_issues_button": True,
+        }
 
 
 def setup(app: "Sphinx") -> dict[str, Any]:
     """Called by Sphinx."""
-    app.connect("config-inited", _substitute)
+    app.connect("config-inited", _configure, priority=100)
     return {"parallel_read_safe": True}

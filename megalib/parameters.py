@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from megalib import catalogue, flavours
+from megalib import catalogue, flavours, workshop
 from megalib.errors import UserError, choose
 from megalib.files import NOTEBOOKS, PROFILES, Run, shown
 
@@ -21,8 +21,9 @@ METADATA_SOURCES = ("raw", "published")
 
 
 def notebooks() -> dict[str, Path]:
-    """The parameterised notebooks by name, such as "1_prepare", in their order."""
-    return {path.stem: path for path in sorted(NOTEBOOKS.glob("[0-9]_*.ipynb"))}
+    """The notebooks by name, such as "1_prepare", in their order; those of the workshop last."""
+    found = [*sorted(NOTEBOOKS.glob("[0-9]_*.ipynb")), *workshop.lessons()]
+    return {path.stem: path for path in found}
 
 
 def declared(notebook: str) -> dict[str, Any]:

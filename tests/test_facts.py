@@ -14,6 +14,7 @@ def test_every_figure_that_a_page_asks_for_exists():
     known, asked = facts.facts(), set()
     for page in PAGES:
         asked |= set(re.findall(r"\{\{ (\w+) \}\}", page.read_text()))
+    asked.remove("binder_link")
     assert asked <= set(known)
     assert set(known) <= asked, "figures that no page shows"
 
@@ -38,3 +39,9 @@ def test_the_library_reference_has_every_module():
     listed = re.findall(r"^\.\. automodule:: megalib\.(\w+)$", text, flags=re.MULTILINE)
     modules = [path.stem for path in (ROOT / "megalib").glob("*.py") if path.stem != "__init__"]
     assert sorted(listed) == sorted([*modules, "demo"])
+
+
+def test_the_address_of_the_repository_is_one_setting():
+    assert "no link to Binder" in facts.binder_link("")
+    link = facts.binder_link("https://github.com/owls/book/")
+    assert "mybinder.org/v2/gh/owls/book/HEAD?labpath=workshop/w0_setup.ipynb" in link

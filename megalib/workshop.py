@@ -1,0 +1,76 @@
+"""The workshop: what its notebooks share, and the learners' copies without the solutions.
+
+    python -m megalib.workshop workshop/
+
+Each lesson is one notebook. Cells with the tag `exercise` hold a solution; in the learners' copy
+they are replaced by an invitation, and everything else stays.
+"""
+
+import argparse
+import os
+import shutil
+from pathlib import Path
+
+import nbformat
+import psutil
+from nbformat import NotebookNode
+
+from megalib.errors import UserError
+from megalib.files import NOTEBOOKS, Run, shown, whole_file
+
+DATASETS = ("DemoLeopard", "DemoWhaleShark")
+YOUR_TURN = "# your turn\n..."
+
+
+def check_computer(run: Run) -> None:
+    """Print cores, memory and free disk.
+
+    Raises:
+        UserError: there is not enough of one of them.
+    """
+    place = next(folder for folder in run.folder.parents if folder.is_dir())
+    found = {
+        "processor cores": (os.cpu_count() or 1, 1),
+        "GB of memory": (psutil.virtual_memory().total / 1e9, 3.5),
+        "GB of free disk": (shutil.disk_usage(place).free / 1e9, 2),
+    }
+    for name, (amount, needed) in found.items():
+        print(f"{amount:.0f} {name}")
+        if amount < needed:
+            raise UserError(f"the workshop needs {needed} {name}, here are {amount:.1f}")
+
+
+def lessons() -> list[Path]:
+    """The notebooks of the workshop, with solutions, in their order."""
+    return sorted((NOTEBOOKS / "workshop").glob("w[0-9]_*.ipynb"))
+
+
+def for_learners(lesson: NotebookNode) -> NotebookNode:
+    """A copy without solutions and outputs."""
+    copy = nbformat.from_dict(lesson)
+    for cell in copy.cells:
+        if cell.cell_type != "code":
+            continue
+        cell.outputs, cell.execution_count = [], None
+        if "exercise" in cell.metadata.get("tags", []):
+            cell.source = YOUR_TURN
+    return copy
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Write the learners' notebooks of the workshop.")
+    parser.add_argument("folder", type=Path, help="where they go; what a learner wrote there stays")
+    folder = parser.parse_args().folder
+    for path in lessons():
+        target = folder / path.name
+        if target.exists():
+            print(f"{shown(target)} is there already and stays as it is")
+            continue
+        with whole_file(target) as temporary:
+            nbformat.write(for_learners(nbformat.read(path, as_version=4)), temporary)
+        print(shown(target))
+
+
+if __name__ == "__main__":
+    main()
