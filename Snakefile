@@ -188,7 +188,7 @@ rule sift:
         EXECUTE
 
 
-# Notebooks that look closer at one network: the largest of the profile.
+# Notebooks that look closer at one network: the first of the profile.
 CLOSER = {
     "4_errors": "errors",
     "4_new_animals": "new_animals",
@@ -202,12 +202,12 @@ for stage, page in CLOSER.items():
             page
         input:
             rules_sources=sources(stage),
-            accuracies=path(RUN.results(FLAVOURS[-1])),
+            accuracies=path(RUN.results(FLAVOURS[0])),
         output:
             notebook=path(RUN.notebook(stage, page)),
         params:
             notebook=stage,
-            settings=settings(stage, flavour=FLAVOURS[-1], example_of=DATASETS[0]),
+            settings=settings(stage, flavour=FLAVOURS[0], example_of=DATASETS[0]),
         threads: THREADS
         resources:
             gpus=GPUS,

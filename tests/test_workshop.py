@@ -42,9 +42,9 @@ def test_each_lesson_has_exercises_with_hints_a_quiz_and_common_mistakes(path):
     solutions = [cell for cell in cells if "exercise" in cell.metadata.get("tags", [])]
     exercises = text.count("# Exercise ")
     assert 3 <= exercises <= 5
-    assert text.count("{dropdown} Hint") == exercises
+    assert text.count("<summary>Hint</summary>") == exercises
     assert len(solutions) in (exercises, exercises - 1)  # one may be answered in words
-    assert text.count("{dropdown} Answer") == 2
+    assert text.count("<summary>Answer</summary>") == 2
     assert "minutes.*" in text and "## Common mistakes" in text
     assert all("hide-cell" in cell.metadata.tags for cell in solutions)
 

@@ -1,0 +1,10 @@
+// Names for what the theme leaves without one, so that screen readers can say what it is.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const summary of document.querySelectorAll("nav summary:not([aria-label])")) {
+    const page = summary.closest("li")?.querySelector("a");
+    summary.setAttribute("aria-label", `Pages below ${page ? page.textContent.trim() : "this"}`);
+  }
+  for (const list of document.querySelectorAll(".citation-list[role=list]")) {
+    list.removeAttribute("role");
+  }
+});
