@@ -4,6 +4,7 @@ VENV ?= .venv
 PROFILE ?= demo
 CORES ?= all
 GPUS ?= 1
+WORKERS ?= 2
 BIN = $(VENV)/bin
 SNAKEMAKE = PATH="$(abspath $(BIN)):$$PATH" snakemake --cores $(CORES) --resources gpus=$(GPUS) --keep-going --quiet rules
 STAMP = $(VENV)/.megalib-$(shell cksum < requirements.lock | cut -d' ' -f1)
@@ -38,9 +39,9 @@ plan: env  ## show what the paper profile would run
 
 test: env  ## lint, then every test, quick ones first, then the notebooks as in Jupyter
 	$(BIN)/ruff check && $(BIN)/ruff format --check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS)
 	rm -rf runs/nbval && mkdir -p runs/nbval && if [ -d runs/demo ]; then cp -R runs/demo runs/nbval/; fi
-	MEGALIB_RUNS="$(CURDIR)/runs/nbval" $(BIN)/python -m pytest --nbval-lax notebooks/*.ipynb
+	MEGALIB_RUNS="$(CURDIR)/runs/nbval" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --nbval-lax notebooks/*.ipynb
 
 format: env  ## put code and notebooks in shape
 	$(BIN)/ruff check --fix && $(BIN)/ruff format
