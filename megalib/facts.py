@@ -1,7 +1,6 @@
 """Figures for hand-written pages of the book, as a Sphinx extension.
 
-A page writes `{{ mean_largest }}` and gets the figure out of `data/published/`: none is typed into
-a page. A name that does not exist fails the build. The environment variable REPOSITORY_URL is the
+A page writes `{{ mean_largest }}` and gets the figure out of `data/`: none is typed into a page. A name that does not exist fails the build. The environment variable REPOSITORY_URL is the
 one place that says where the repository lives; the button to it and the link to Binder follow.
 """
 
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from megalib import metrics, published
-from megalib.files import PUBLISHED
+from megalib.files import DATA, PUBLISHED
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -28,7 +27,11 @@ def facts() -> dict[str, str]:
     quoted = pd.read_csv(PUBLISHED / "quoted.csv", dtype=str).set_index("key")["value"]
     low, high = metrics.wilson_interval(50, 100)
     wide_low, wide_high = metrics.wilson_interval(5000, 10_000)
-    return quoted.to_dict() | {
+    lions = pd.read_csv(DATA / "measured" / "sift_lions.csv", dtype=str).set_index("key")["value"]
+    return {
+        **quoted.to_dict(),
+        **lions.to_dict(),
+        "lions_largest": str(int(cells.loc[("LionData", largest), "n_correct"])),
         "cells": str(len(long)),
         "datasets": str(len(table)),
         "mean_smallest": f"{table[smallest].mean():.0f}",
