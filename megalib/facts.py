@@ -1,7 +1,8 @@
 """Figures for hand-written pages of the book, as a Sphinx extension.
 
-A page writes `{{ mean_largest }}` and gets the figure out of `data/`: none is typed into a page. A name that does not exist fails the build. The environment variable REPOSITORY_URL is the
-one place that says where the repository lives; the button to it and the link to Binder follow.
+A page writes `{{ mean_largest }}` and gets the figure out of `data/`: none is typed into a page. A
+name that does not exist fails the build. The environment variable REPOSITORY_URL is the one place
+that says where the repository lives; the button to it and the link to Binder follow.
 """
 
 import os
