@@ -96,13 +96,13 @@ def page(browser, site):
 def test_a_page_passes_the_gates(page, site, address):
     """One visit: loads whole, asks nobody else, is accessible in both modes, fits a telephone."""
     mistakes = listen(page)
+    page.set_viewport_size(PHONE)
     response = page.goto(f"{site}/{address}", wait_until="load")
     assert response.ok
     assert page.locator("article h1").count() == 1
     assert incomplete_images(page) == []
     assert weight(address) < MOST_BYTES
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
-    page.set_viewport_size(PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     page.set_viewport_size(DESKTOP)
     assert mistakes == [] and page.elsewhere == []

@@ -19,6 +19,7 @@ def test_the_notebooks_are_found_in_their_order():
         *("0_datasets", "1_prepare", "2_flavours", "2_train", "3_infer", "3_sift"),
         *("4_errors", "4_new_animals", "4_published", "4_results", "4_sensitivity"),
         *("5_own_data", "6_colophon"),
+        *("w0_setup", "w1_data", "w2_train", "w3_match", "w4_identify"),
     ] == NAMES
 
 
@@ -36,7 +37,8 @@ def test_papermill_reads_the_same_parameters_with_type_and_help(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_help_notebook_is_the_manual(name):
-    command = [sys.executable, "-m", "papermill", "--help-notebook", f"notebooks/{name}.ipynb"]
+    path = str(parameters.notebooks()[name])
+    command = [sys.executable, "-m", "papermill", "--help-notebook", path]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     for parameter in parameters.declared(name):
         assert parameter in result.stdout

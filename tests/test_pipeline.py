@@ -6,7 +6,7 @@ import sys
 import nbformat
 import pytest
 
-from megalib import book, parameters, pipeline, splits
+from megalib import book, parameters, pipeline, splits, workshop
 from megalib.errors import UserError
 from megalib.files import ROOT
 
@@ -28,8 +28,9 @@ def jobs(result) -> dict[str, int]:
 
 CLOSER = {"errors": 1, "new_animals": 1, "own_data": 1, "sensitivity": 1}
 FACTS = {"flavours": 1, "published": 1}
+LESSONS = {path.stem: 1 for path in workshop.lessons()}
 LAST = {"colophon": 1, "book": 1, "all": 1}
-ALWAYS = CLOSER | FACTS | LAST | {"datasets": 1, "sift": 1, "results": 1}
+ALWAYS = CLOSER | FACTS | LESSONS | LAST | {"datasets": 1, "sift": 1, "results": 1}
 
 
 @pytest.mark.slow
@@ -221,7 +222,7 @@ def test_a_second_call_finds_nothing_to_do():
         ("epochs=3", {"train", "infer", "results", *CLOSER, *LAST}),
         ("compare_untrained=False", {"infer", "results", *CLOSER, *LAST}),
         ("keypoints=200", {"sift", "results", *LAST}),
-        ("split_seed=1", {*ALWAYS, "prepare", "aggregate", "train", "infer"} - set(FACTS)),
+        ("split_seed=1", {*ALWAYS, "prepare", "aggregate", "train", "infer"} - {*FACTS, *LESSONS}),
     ],
 )
 def test_a_changed_parameter_redoes_just_what_depends_on_it(config, redone):
