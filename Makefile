@@ -10,7 +10,7 @@ SNAKEMAKE = PATH="$(abspath $(BIN)):$$PATH" snakemake --cores $(CORES) --resourc
 STAMP = $(VENV)/.megalib-$(shell cksum < requirements.lock | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help env book lions workshop plan test lint format lock clean
+.PHONY: help env book lions workshop plan test links format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -42,6 +42,9 @@ test: env  ## lint, then every test, quick ones first, then the notebooks as in 
 	$(BIN)/python -m pytest -n $(WORKERS)
 	rm -rf runs/nbval && mkdir -p runs/nbval && if [ -d runs/demo ]; then cp -R runs/demo runs/nbval/; fi
 	MEGALIB_RUNS="$(CURDIR)/runs/nbval" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --nbval-lax notebooks/*.ipynb
+
+links: env  ## check the book's links to other sites; needs a network
+	$(BIN)/jupyter-book build . --builder linkcheck --path-output runs/$(PROFILE)/links
 
 format: env  ## put code and notebooks in shape
 	$(BIN)/ruff check --fix && $(BIN)/ruff format

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from megalib import parameters, pipeline, workshop
 from megalib.errors import UserError
-from megalib.files import ROOT, Run, shown
+from megalib.files import DATA, PUBLISHED, ROOT, Run, shown
 from megalib.flavours import SIFT
 
 PROFILE = config.get("profile", "demo")
@@ -40,6 +40,11 @@ def sources(notebook):
     return [path(file) for file in (parameters.notebooks()[notebook], *pipeline.code_of(notebook))]
 
 
+# Facts and measurements that pages show; `flavours.csv` also decides how networks are made.
+FIGURES = [path(file) for file in sorted(DATA.rglob("*.csv"))]
+RECIPES = path(PUBLISHED / "flavours.csv")
+
+
 def settings(notebook, **chosen):
     """The parameters of one notebook as JSON; a job runs again when they change."""
     return json.dumps(parameters.for_notebook(notebook, VALUES, chosen), sort_keys=True)
@@ -68,6 +73,7 @@ rule all:
 
 rule results:
     input:
+        FIGURES,
         rules_sources=sources("4_results"),
         accuracies=[path(RUN.results(name)) for name in [*FLAVOURS, *BASELINES]],
     output:
@@ -97,6 +103,7 @@ rule prepare:
 
 rule datasets:
     input:
+        FIGURES,
         sources("0_datasets"),
         [path(RUN.metadata(name)) for name in DATASETS],
     output:
@@ -124,6 +131,7 @@ rule aggregate:
 
 rule train:
     input:
+        RECIPES,
         sources("2_train"),
         path(RUN.combined),
     output:
@@ -157,6 +165,7 @@ def inference_of(wildcards):
 
 rule infer:
     input:
+        RECIPES,
         sources("3_infer"),
         [path(RUN.metadata(name)) for name in DATASETS],
         weights=weights_of,
@@ -223,6 +232,7 @@ for stage, page in FACTS.items():
         name:
             page
         input:
+            FIGURES,
             sources(stage),
         output:
             notebook=path(RUN.notebook(stage, page)),
@@ -279,10 +289,11 @@ rule colophon:
 
 rule book:
     input:
+        FIGURES,
         notebooks=[*PAGES, path(RUN.notebook("6_colophon", "colophon"))],
         headline=path(RUN.figure("headline.png")),
         pages=[path(file) for file in sorted((ROOT / "book").glob("*.*"))],
-        settings=["_config.yml", "_toc.yml", "megalib/book.py"],
+        settings=["_config.yml", "_toc.yml", "megalib/book.py", "benchmarks/README.md"],
     output:
         path(BOOK / "_build" / "html" / "index.html"),
     params:

@@ -177,8 +177,15 @@ def agreement(one: object, other: object) -> str:
     if isinstance(one, np.ndarray) and one.dtype.kind == "f":
         lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
         cosine = (one * other).sum(axis=1) / lengths
+        nearest = []
+        for rows in (one, other):
+            unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+            similarity = unit @ unit.T
+            np.fill_diagonal(similarity, -1)
+            nearest.append(similarity.argmax(axis=1))
         return (
-            f"greatest difference {np.abs(one - other).max():.1e}, least cosine {cosine.min():.6f}"
+            f"greatest difference {np.abs(one - other).max():.1e}, least cosine {cosine.min():.6f},"
+            f" same nearest image for {(nearest[0] == nearest[1]).mean():.2%}"
         )
     same = (np.asarray(one) == np.asarray(other)).reshape(len(one), -1).all(axis=1)
     return f"{same.mean():.4%} of the answers are the same"

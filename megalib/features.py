@@ -1,6 +1,8 @@
 """From images to a matrix of embeddings, and the file that keeps it."""
 
 import hashlib
+import math
+import time
 from pathlib import Path
 
 import numpy as np
@@ -104,13 +106,15 @@ def cached(
     parts = _parts(len(images), state.num_processes)
     for number, chosen in enumerate(parts):
         if number % state.num_processes == state.process_index and not _is_there(path, key, chosen):
-            subset = Subset(images, chosen)
+            subset, began = Subset(images, chosen), time.perf_counter()
             rows = extract(model, subset, device, 64, workers, precision, label)
-            save(_part(path, chosen), rows, _part_key(key, chosen))
+            seconds = time.perf_counter() - began
+            save(_part(path, chosen), rows, _part_key(key, chosen), seconds)
     state.wait_for_everyone()
     if state.is_main_process:
         found = [read(_part(path, chosen), _part_key(key, chosen), label) for chosen in parts]
-        save(path, np.concatenate(found), key)
+        seconds = sum(_seconds(_part(path, chosen)) for chosen in parts) / state.num_processes
+        save(path, np.concatenate(found), key, seconds)
         for leftover in path.parent.glob(f"{path.stem}.part*.safetensors"):
             leftover.unlink()
     state.wait_for_everyone()
@@ -159,10 +163,33 @@ def key_of(model: torch.nn.Module, flavour: Flavour, images: ImageFiles, precisi
     return total.hexdigest()
 
 
-def save(path: Path, features: np.ndarray, key: str) -> None:
-    """Write an embedding matrix, float32 (n, d), as safetensors with the key of `key_of`."""
+def save(path: Path, features: np.ndarray, key: str, seconds: float = math.nan) -> None:
+    """Write an embedding matrix, float32 (n, d), as safetensors.
+
+    Args:
+        path: of the file.
+        features: the matrix.
+        key: of `key_of`.
+        seconds: that the extraction took.
+    """
     with whole_file(path) as temporary:
-        save_file({"features": torch.from_numpy(features)}, temporary, {"key": key})
+        facts = {"key": key, "seconds": str(seconds)}
+        save_file({"features": torch.from_numpy(features)}, temporary, facts)
+
+
+def _seconds(path: Path) -> float:
+    with safe_open(path, "pt") as file:
+        return float(file.metadata()["seconds"])
+
+
+def images_per_second(path: Path, images: int) -> float:
+    """How fast a file of features was extracted, reading of images included.
+
+    Args:
+        path: of a file that `cached` wrote.
+        images: in it.
+    """
+    return images / _seconds(path)
 
 
 def read(path: Path, key: str | None = None, label: str = "features") -> np.ndarray | None:

@@ -201,8 +201,9 @@ def infer(
         The results, one row per dataset, and the predictions by dataset, see `match`. Results
         have `dataset, flavour, scale, n_database, n_query, n_correct`, and in [0, 1] `accuracy`,
         `low` and `high` of its Wilson 95 % interval, `top_5`, `top_10`, `mean_average_precision`,
-        `balanced_accuracy`, `normalised_gain`, and `untrained_accuracy` if asked for. Predictions
-        also have the `rank`, from 0, of the first training image of the right individual.
+        `balanced_accuracy`, `normalised_gain`, and `untrained_accuracy` if asked for; and
+        `images_per_second` of the extraction. Predictions also have the `rank`, from 0, of the
+        first training image of the right individual.
 
     Raises:
         UserError: a dataset has not been prepared, or an image is missing.
@@ -227,6 +228,7 @@ def infer(
             "accuracy": matches["correct"].mean(),
             **more_than_one_number(metadata, matches, ranks),
         }
+        row["images_per_second"] = features.images_per_second(file, len(rows))
         if untrained is not None:
             before = embed(untrained, flavour, metadata, run, dataset, device, workers)
             row["untrained_accuracy"] = match(metadata, before, k)["correct"].mean()

@@ -66,6 +66,7 @@ def for_reading(results: pd.DataFrame) -> pd.DataFrame:
         "balanced_accuracy": "balanced",
         "normalised_gain": "gain",
         "untrained_accuracy": "untrained",
+        "images_per_second": "images/s",
     }
     kept = {column: name for column, name in names.items() if column in results}
     table = results.set_index("dataset").rename_axis(None)

@@ -228,3 +228,17 @@ def test_a_second_call_finds_nothing_to_do():
 def test_a_changed_parameter_redoes_just_what_depends_on_it(config, redone):
     found = jobs(snakemake("--quiet", "rules", "--config", config))
     assert set(found) - {"total"} == redone
+
+
+@needs_book
+@pytest.mark.slow
+def test_a_changed_figure_makes_the_pages_anew_that_show_it():
+    file = ROOT / "data" / "published" / "accuracies.csv"
+    before = file.stat()
+    try:
+        os.utime(file)
+        found = jobs(snakemake("--quiet", "rules", "--rerun-triggers", "mtime"))
+    finally:
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert {"published", "results", "datasets", "book"} <= set(found)
+    assert not {"prepare", "train", "infer"} & set(found)
