@@ -109,6 +109,7 @@ def test_a_page_passes_the_gates(page, site, address):
     assert barriers(page) == {}
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("document.documentElement.dataset.theme == 'dark'")
+    page.wait_for_function("document.getAnimations().length == 0")  # colours fade from mode to mode
     assert barriers(page) == {}
 
 
