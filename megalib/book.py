@@ -1,5 +1,7 @@
 """From the executed notebooks of a run to the sources of the book.
 
+On the command line::
+
     python -m megalib.book demo runs/demo/notebooks/4_results/results.ipynb …
 
 The notebooks are checked, given the title that fits their flavour or dataset, and laid under

@@ -1,6 +1,7 @@
 """One flavour on prepared datasets: features, predictions, accuracies."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -146,12 +147,14 @@ def more_than_one_number(
     }
 
 
-def _report_twins(dataset: str, matches: pd.DataFrame, report: Callable[[str], None]) -> None:
+def _report_twins(
+    dataset: str, matches: pd.DataFrame, file: Path, report: Callable[[str], None]
+) -> None:
     """Name test images that lie in the training part as well: they tell nothing about a network."""
     twins = matches[matches["similarity"] > 1 - TWIN]
     if len(twins):
         pairs = ", ".join(f"{row.path} = {row.match_path}" for row in twins.head(5).itertuples())
-        more = ", …" if len(twins) > 5 else ""
+        more = f" and others of similarity 1 in {shown(file)}" if len(twins) > 5 else ""
         report(
             f"{dataset}: warning, {len(twins)} test images have a twin in training: {pairs}{more}"
         )
@@ -216,7 +219,8 @@ def infer(
         rows = features.cached(file, model, flavour, images, device, workers, precision, dataset)
         matches, ranks = match(metadata, rows, k), rank(metadata, rows)
         matches["rank"] = ranks.first_match
-        with whole_file(run.predictions(flavour.name, dataset)) as temporary:
+        matches_file = run.predictions(flavour.name, dataset)
+        with whole_file(matches_file) as temporary:
             matches.to_csv(temporary, index=False)
         row = {
             "dataset": dataset,
@@ -235,7 +239,7 @@ def infer(
         results.append(row)
         predictions[dataset] = matches
         report(f"{dataset}: {row['n_correct']} of {row['n_query']} test images right")
-        _report_twins(dataset, matches, report)
+        _report_twins(dataset, matches, matches_file, report)
     table = pd.DataFrame(results)
     with whole_file(run.results(flavour.name)) as temporary:
         table.to_csv(temporary, index=False)

@@ -1,5 +1,7 @@
 """Train or extract features without a notebook, on one device or several.
 
+On the command line::
+
     accelerate launch -m megalib.launch train -f paper -p flavour MegaDescriptor-L-384
     accelerate launch -m megalib.launch infer -f paper -p flavour MegaDescriptor-L-384
     torchrun --nproc_per_node 2 -m megalib.launch train -p device cpu

@@ -1,6 +1,8 @@
 r"""Execute one notebook with papermill, as the Snakefile does for each of its jobs.
 
-python -m megalib.pipeline 2_train runs/demo/notebooks/2_train/MegaDescriptor-T-224.ipynb \
+On the command line::
+
+    python -m megalib.pipeline 2_train runs/demo/notebooks/2_train/MegaDescriptor-T-224.ipynb \
         --parameters '{"flavour": "MegaDescriptor-T-224"}'
 """
 

@@ -7,6 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from IPython import get_ipython
+from IPython.core.pylabtools import print_figure
 from matplotlib.figure import Figure
 
 from megalib.files import inside
@@ -32,6 +34,17 @@ def use_style() -> None:
             "figure.constrained_layout.use": True,
         }
     )
+    shell = get_ipython()
+    if shell is not None:  # in a notebook, whose backend sets its own formats when it is loaded
+        plt.switch_backend(plt.get_backend())
+        shell.display_formatter.formatters["image/svg+xml"].for_type(Figure, as_vector)
+
+
+def as_vector(figure: Figure) -> str | None:
+    """A figure as SVG; None where it holds photographs, which are shown as pixels."""
+    if any(axis.images for axis in figure.axes):
+        return None
+    return print_figure(figure, "svg")
 
 
 def stamp(figure: Figure, text: str) -> Figure:
@@ -229,6 +242,7 @@ def projection(plane: np.ndarray, identity: np.ndarray, is_test: np.ndarray) -> 
     for number, name in enumerate(names):
         own = identity == name
         style = {"color": colours[number % 10], "marker": shapes[number % len(shapes)], "s": 28}
+        style["rasterized"] = True  # thousands of points would make a large page
         axis.scatter(*plane[own & is_test].T, label=name, **style)
         axis.scatter(*plane[own & ~is_test].T, **style, alpha=0.25)
     axis.set(xticks=[], yticks=[])

@@ -1,5 +1,7 @@
 """The workshop: what its notebooks share, and the learners' copies without the solutions.
 
+On the command line::
+
     python -m megalib.workshop workshop/
 
 Each lesson is one notebook. Cells with the tag `exercise` hold a solution; in the learners' copy

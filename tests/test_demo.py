@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from megalib import demo
+from megalib import catalogue, demo
 from megalib.demo import datasets
 from megalib.demo.coats import TILE, cell_tile, stripe_tile, traits
 from megalib.demo.pictures import SIZES, SPECIES, bounding_box, draw_picture, sheets
+from megalib.files import ROOT
+
+from .built_book import needs_book
 
 SMALL = {"individuals": 2, "pictures": 6, "workers": 2}
 
@@ -240,11 +243,11 @@ def test_coats_agree_among_pictures_and_differ_among_individuals():
     assert share.mean(axis=1).std() > 1.2 * share.std(axis=1).mean()
 
 
-@pytest.mark.slow
-def test_whole_demo_has_its_size(tmp_path):
+@needs_book
+def test_whole_demo_has_its_size():
     total = 0
     for name in demo.DEMO_DATASETS:
-        df = demo.draw(name, tmp_path / name).df
+        df = catalogue.find(name).loader(str(ROOT / "runs" / "demo" / "raw" / name)).df
         counts = df[df["identity"] != "unknown"].groupby("identity")["path"].nunique()
         assert len(counts) == datasets.INDIVIDUALS
         assert (counts >= datasets.PICTURES).all()

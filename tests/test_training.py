@@ -2,9 +2,9 @@
 
 import json
 import math
+import multiprocessing
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -289,14 +289,11 @@ def test_stopped_after_any_step_it_ends_with_the_same_weights(
     assert not prepared.checkpoints(NAME).exists()
 
 
-TRAIN = """
-import sys
-from megalib import launch, parameters
-import json, torch
-torch.set_num_threads(1)
-values = parameters.declared("2_train") | json.loads(sys.argv[1])
-launch.train(values)
-"""
+def train_alone(runs, values):
+    """What a process of its own does."""
+    os.environ["MEGALIB_RUNS"] = runs
+    torch.set_num_threads(1)
+    launch.train(parameters.declared("2_train") | values)
 
 
 @pytest.mark.slow
@@ -310,28 +307,39 @@ def test_killed_ten_times_at_random_moments_it_ends_with_the_same_weights(prepar
         "checkpoint_every": 1,
     }
 
-    def command(**changes):
-        return [sys.executable, "-c", TRAIN, json.dumps(chosen | changes)]
+    # Forked from a server that has imported everything, each is there at once.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
 
-    subprocess.run(command(), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    def started(**changes):
+        process = context.Process(
+            target=train_alone, args=(os.environ["MEGALIB_RUNS"], chosen | changes)
+        )
+        process.start()
+        return process
+
+    def run_to_its_end():
+        process = started()
+        process.join()
+        assert process.exitcode == 0
+
+    run_to_its_end()
     expected = (prepared.weights(NAME) / "model.safetensors").read_bytes()
     forget(prepared)
     (prepared.weights(NAME) / "model.safetensors").unlink()
     chance, kills = random.Random(0), 0
     while kills < 10 and not (prepared.weights(NAME) / export.FACTS).exists():
-        process = subprocess.Popen(
-            command(workers=kills % 2), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
         before = {path.name for path in checkpoints.found(prepared.checkpoints(NAME))}
-        while process.poll() is None:  # wait until it has done at least one step
+        process = started(workers=kills % 2)
+        while process.is_alive():  # wait until it has done at least one step
             if {path.name for path in checkpoints.found(prepared.checkpoints(NAME))} != before:
                 break
             time.sleep(0.001)
         time.sleep(chance.uniform(0, 0.05))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
         kills += 1
-    subprocess.run(command(), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    run_to_its_end()
     assert kills == 10
     assert (prepared.weights(NAME) / "model.safetensors").read_bytes() == expected
 
