@@ -66,11 +66,12 @@ def read_executed(path: Path) -> NotebookNode:
 
 
 def as_page(notebook: NotebookNode) -> NotebookNode:
-    """Fill flavour and dataset into title and alternative texts, and say what the page is for.
+    """Fill flavour and dataset into title, captions and alternative texts; say what it is for.
 
     One notebook makes several pages, which would all be called the same. Its first cell holds in
     `metadata.book` what a reader will `learn` and `need`, and if wanted a `title` of its own for
-    the book with the notebook's parameters in braces; so may `metadata.mystnb.image.alt`.
+    the book with the notebook's parameters in braces; so may `metadata.mystnb.image.alt`
+    and `metadata.mystnb.figure.caption`.
     """
     values, first = notebook.metadata.papermill.parameters, notebook.cells[0]
     title, _, text = first.source.partition("\n")
@@ -78,8 +79,10 @@ def as_page(notebook: NotebookNode) -> NotebookNode:
         title = f"# {first.metadata.book.title.format(**values)}"
     first.source = f"{title}\n\n{_opening(notebook)}\n{text}"
     for cell in notebook.cells:
-        if "mystnb" in cell.metadata:
-            cell.metadata.mystnb.image.alt = cell.metadata.mystnb.image.alt.format(**values)
+        shown = cell.metadata.get("mystnb", {})
+        for kind, text in (("image", "alt"), ("figure", "caption")):
+            if kind in shown:
+                shown[kind][text] = shown[kind][text].format(**values)
     return notebook
 
 

@@ -9,11 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from IPython.display import Markdown
 
 from megalib import catalogue, parameters, plots
-from megalib.files import ROOT, Run
+from megalib.files import ROOT, Run, whole_file
 
 PACKAGES = ("torch", "timm", "wildlife-datasets", "pytorch-metric-learning")
 
@@ -76,6 +77,23 @@ def banner(datasets: list[str], scale: str | None = None) -> Markdown:
         f"> **{data}; networks at published scale.** The figures on this page were computed by "
         "this run, unless a caption says otherwise."
     )
+
+
+def download(run: Run, name: str, table: pd.DataFrame, index: bool = True) -> Markdown:
+    """Write a table of a page as CSV, and give the link by which the book's reader gets it.
+
+    Args:
+        run: whose table it is.
+        name: of the file; must differ from those of all other pages.
+        table: as it was computed, not rounded.
+        index: whether the names of the rows are written.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with whole_file(run.table(name)) as temporary:
+        table.to_csv(temporary, index=index)
+    return Markdown(f"The table: [{name}](../tables/{name})")
 
 
 def note(run: Run, datasets: list[str], scale: str) -> str:
