@@ -16,6 +16,13 @@ from IPython.display import Markdown
 from megalib import catalogue, parameters, plots
 from megalib.files import ROOT, Run, whole_file
 
+# What pages show that hold no results of this run.
+KINDS = {
+    "published": "Published results. The accuracies on this page were measured by the authors of "
+    "MegaDescriptor and are read from files; this run measured none of them.",
+    "facts": "Facts. Nothing on this page is a result of this run: it shows what is published, "
+    "counted or recorded.",
+}
 PACKAGES = ("torch", "timm", "wildlife-datasets", "pytorch-metric-learning")
 
 
@@ -59,7 +66,7 @@ def _injected(cells: list[str]) -> dict[str, Any]:
 
 
 def banner(datasets: list[str], scale: str | None = None) -> Markdown:
-    """The first thing on an executed page: what its figures may be compared with.
+    """The first thing on an executed page: what its results may be compared with.
 
     Args:
         datasets: names of what the page shows.
@@ -70,13 +77,23 @@ def banner(datasets: list[str], scale: str | None = None) -> Markdown:
         return Markdown(f"> **{data}.** This page was made by running the notebook.")
     if scale == "demo":
         return Markdown(
-            f"> **{data}; networks at demo scale.** The figures on this page show that the method "
+            f"> **{data}; networks at demo scale.** The results on this page show that the method "
             "works. They are not results of the published MegaDescriptors."
         )
     return Markdown(
-        f"> **{data}; networks at published scale.** The figures on this page were computed by "
+        f"> **{data}; networks at published scale.** The results on this page were computed by "
         "this run, unless a caption says otherwise."
     )
+
+
+def kind(name: str) -> Markdown:
+    """The first thing on an executed page without results of this run: what it shows instead.
+
+    Args:
+        name: one of `KINDS`.
+    """
+    first, _, rest = KINDS[name].partition(". ")
+    return Markdown(f"> **{first}.** {rest}")
 
 
 def download(run: Run, name: str, table: pd.DataFrame, index: bool = True) -> Markdown:

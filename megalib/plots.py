@@ -53,6 +53,22 @@ def stamp(figure: Figure, text: str) -> Figure:
     return figure
 
 
+def mark_rows(figure: Figure, marks: Mapping[str, str]) -> Figure:
+    """Add a sign to the names of rows that say less than they seem to, and set them in italics.
+
+    Args:
+        figure: with a dataset per row, named on the left.
+        marks: of `published.marks`; datasets that the figure does not show are passed over.
+    """
+    axis = figure.axes[0]
+    names = [label.get_text() for label in axis.get_yticklabels()]
+    axis.set_yticks(axis.get_yticks(), [f"{name} {marks.get(name, '')}".strip() for name in names])
+    for name, label in zip(names, axis.get_yticklabels(), strict=True):
+        if name in marks:
+            label.set(style="italic", color="#52606d")
+    return figure
+
+
 def sample_grid(
     folder: Path, metadata: pd.DataFrame, individuals: int = 6, images: int = 5, seed: int = 0
 ) -> Figure:
@@ -447,7 +463,7 @@ def accuracy_matrix(table: pd.DataFrame, label: str) -> Figure:
     )
     axis.set(xlabel="", ylabel="")
     axis.set_xticks(axis.get_xticks(), [short_name(name) for name in table])
-    axis.tick_params(axis="y", labelrotation=0)
+    axis.tick_params(labelrotation=0)
     return figure
 
 
@@ -587,10 +603,10 @@ def accuracy_against_cost(means: pd.Series, sizes: pd.DataFrame, label: str) -> 
                 ha="right",
                 fontsize=9,
             )
-        axis.set(xscale="log", xlabel=name, ylim=(60, 85))
+        axis.set(xscale="log", xlabel=name)
         axis.set_xticks(values[:-1] if values[-2] == values[-1] else values)
         axis.xaxis.set_major_formatter("{x:.0f}")
         axis.xaxis.set_minor_formatter("")
-        axis.margins(x=0.25)
+        axis.margins(x=0.25, y=0.15)
     axes[0].set_ylabel(label)
     return figure

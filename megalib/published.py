@@ -15,11 +15,18 @@ METADATA_URL = (
 )
 
 
+SATURATED = (
+    99  # per cent of the largest flavour, from which a dataset no longer tells flavours apart
+)
+MARKS = {"labels": "†", "saturated": "*"}  # of datasets whose row says less than it seems to
+LEGEND = f"† labels corrected since; * the largest flavour is right on {SATURATED} % or more"
+
+
 def accuracies() -> pd.DataFrame:
-    """The 145 published top-1 accuracies as percentages.
+    """The published top-1 accuracies as percentages.
 
     Returns:
-        One row per dataset (29), one column per flavour (5), values in per cent, ordered from
+        One row per dataset, one column per flavour, values in per cent, ordered from
         the hardest dataset to the easiest by the mean of the row.
     """
     long = accuracies_long()
@@ -29,7 +36,7 @@ def accuracies() -> pd.DataFrame:
 
 
 def accuracies_long() -> pd.DataFrame:
-    """The same figures, one per row: `dataset, flavour, n_test, n_correct, accuracy` in [0, 1]."""
+    """The same numbers, one per row: `dataset, flavour, n_test, n_correct, accuracy` in [0, 1]."""
     return pd.read_csv(PUBLISHED / "accuracies.csv")
 
 
@@ -45,18 +52,37 @@ def gains() -> pd.Series:
 
 
 def remarks() -> pd.DataFrame:
-    """What a reader of single rows should know, one row per remark: `dataset`, `remark`.
+    """What a reader of single rows should know, one row per remark: `dataset, kind, remark`.
 
-    Datasets that the largest flavour solves to 99 % or more are added: they no longer tell
-    flavours apart.
+    Kinds are "labels" (corrected since), "lead" (within the interval) and "saturated": datasets
+    that the largest flavour solves to `SATURATED` per cent or more.
     """
     table, known = accuracies(), pd.read_csv(PUBLISHED / "remarks.csv")
     largest = table.iloc[:, -1]
     solved = [
-        {"dataset": name, "remark": f"Saturated: {largest.name} is right on {share:.1f} %."}
-        for name, share in largest[largest >= 99].items()
+        {
+            "dataset": name,
+            "kind": "saturated",
+            "remark": f"{largest.name} is right on {share:.1f} %.",
+        }
+        for name, share in largest[largest >= SATURATED].items()
     ]
     return pd.concat([known, pd.DataFrame(solved)], ignore_index=True)
+
+
+def marks() -> dict[str, str]:
+    """The sign of each dataset whose labels were wrong or that is saturated; `LEGEND` explains."""
+    marked = remarks().query("kind in @MARKS")
+    signs = marked["kind"].map(MARKS).groupby(marked["dataset"]).agg("".join)
+    return signs.to_dict()
+
+
+def inference() -> pd.DataFrame:
+    """What the authors' inference over all datasets took: `hours` and `images_per_second`.
+
+    One row per flavour; that of B-224 was not told, nor was the hardware.
+    """
+    return pd.read_csv(PUBLISHED / "inference.csv", index_col="flavour").rename_axis(None)
 
 
 def ablation() -> pd.DataFrame:
