@@ -44,7 +44,7 @@ test: env  ## lint, then every test, quick ones first, then the notebooks as in 
 	MEGALIB_RUNS="$(CURDIR)/runs/nbval" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --nbval-lax notebooks/*.ipynb
 
 links: env  ## check the book's links to other sites; needs a network
-	$(BIN)/jupyter-book build . --builder linkcheck --path-output runs/$(PROFILE)/links
+	$(BIN)/jupyter-book build . --toc runs/$(PROFILE)/book/_toc.yml --builder linkcheck --path-output runs/$(PROFILE)/links
 
 format: env  ## put code and notebooks in shape
 	$(BIN)/ruff check --fix && $(BIN)/ruff format

@@ -26,7 +26,6 @@ FLAVOURS = VALUES["flavours"]
 BASELINES = VALUES.get("baselines", [])
 NETWORKS = [name for name in BASELINES if name != SIFT]  # the baselines that are networks
 ONE_DATASET, ONE_FLAVOUR = "{dataset}", "{flavour}"
-BOOK = RUN.folder / "book"
 TRAINS = VALUES.get("weights", "trained") == "trained"
 
 
@@ -68,7 +67,7 @@ wildcard_constraints:
 
 rule all:
     input:
-        path(BOOK / "_build" / "html" / "index.html"),
+        path(RUN.book / "_build" / "html" / "index.html"),
 
 
 rule results:
@@ -236,6 +235,7 @@ for stage, page in FACTS.items():
             sources(stage),
         output:
             notebook=path(RUN.notebook(stage, page)),
+            figures=[path(RUN.figure("published.svg"))] if stage == "4_published" else [],
         params:
             notebook=stage,
             settings=settings(stage),
@@ -292,13 +292,18 @@ rule book:
         FIGURES,
         notebooks=[*PAGES, path(RUN.notebook("6_colophon", "colophon"))],
         headline=path(RUN.figure("headline.png")),
+        published=path(RUN.figure("published.svg")),
         pages=[path(file) for file in sorted((ROOT / "book").glob("*.*"))],
-        settings=["_config.yml", "_toc.yml", "megalib/book.py", "benchmarks/README.md"],
+        static=[path(file) for file in sorted((ROOT / "book" / "_static").iterdir())],
+        # All modules: the library reference is made of their documentation.
+        code=[path(file) for file in sorted((ROOT / "megalib").rglob("*.py"))],
+        settings=["_config.yml", "_toc.yml", "benchmarks/README.md"],
     output:
-        path(BOOK / "_build" / "html" / "index.html"),
+        path(RUN.book / "_build" / "html" / "index.html"),
     params:
         profile=RUN.profile,
-        folder=path(BOOK),
+        folder=path(RUN.book),
     shell:
         "python -m megalib.book {params.profile} {input.notebooks} && "
-        "jupyter-book build . --all -W -n --keep-going --path-output {params.folder}"
+        "jupyter-book build . --toc {params.folder}/_toc.yml --all -W -n --keep-going "
+        "--path-output {params.folder}"

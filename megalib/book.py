@@ -5,22 +5,28 @@ On the command line::
     python -m megalib.book demo runs/demo/notebooks/4_results/results.ipynb …
 
 The notebooks are checked, given the title that fits their flavour or dataset, and laid under
-`book/run/`, which git ignores, together with the figures and tables of the run.
+`book/run/`, which git ignores, together with the figures and tables of the run, and with a table of
+contents of the pages that this run has.
 """
 
 import argparse
+import fnmatch
+import re
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import nbformat
+import yaml
 from nbformat import NotebookNode
 
 from megalib.errors import UserError
-from megalib.files import ROOT, Run, shown
+from megalib.files import ROOT, Run, shown, whole_file
 
 STAGE = ROOT / "book" / "run"
+CONTENTS = ROOT / "_toc.yml"  # of a book that has every page there could be
 WORDS_A_MINUTE = 200
 
 
@@ -42,6 +48,36 @@ def stage(notebooks: Sequence[Path], run: Run) -> None:
         nbformat.write(as_page(page), target)
     for folder in (run.figure(""), run.table("")):
         shutil.copytree(folder, STAGE / folder.name)
+    staged = sorted(f"book/run/{path.parent.name}/{path.stem}" for path in notebooks)
+    contents = with_pages(yaml.safe_load(CONTENTS.read_text()), staged)
+    with whole_file(run.book / CONTENTS.name) as temporary:
+        temporary.write_text(yaml.safe_dump(contents, sort_keys=False))
+
+
+def with_pages(contents: Any, staged: Sequence[str]) -> Any:
+    """A table of contents with just those executed pages that a run has.
+
+    Args:
+        contents: of `_toc.yml`, or a part of it.
+        staged: the executed pages, such as "book/run/3_sift/sift".
+    """
+    if isinstance(contents, list):
+        entries = [entry for part in contents for entry in _without_pattern(part, staged)]
+        return [entry for entry in (with_pages(part, staged) for part in entries) if entry]
+    if not isinstance(contents, dict):
+        return contents
+    page = contents.get("file", "")
+    if page.startswith("book/run/") and page not in staged:
+        return {}
+    parts = {key: with_pages(part, staged) for key, part in contents.items()}
+    return {key: part for key, part in parts.items() if part}
+
+
+def _without_pattern(entry: dict[str, Any], staged: Sequence[str]) -> list[dict[str, Any]]:
+    """An entry as it is, or one for each page that its `glob` stands for."""
+    if "glob" not in entry:
+        return [entry]
+    return [{"file": page} for page in fnmatch.filter(staged, entry["glob"])]
 
 
 def read_executed(path: Path) -> NotebookNode:
@@ -86,10 +122,30 @@ def as_page(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
+def without_missing_pages(text: str, folder: Path) -> str:
+    """Markdown without the links to executed pages that this book does not have.
+
+    Args:
+        text: of a page, or of a notebook as it is stored.
+        folder: of the page, from which its links count.
+    """
+
+    def kept(link: re.Match) -> str:
+        target = (folder / link["target"]).resolve()
+        missing = target.is_relative_to(STAGE) and not target.exists()
+        return f"{link['words']} (not part of this book)" if missing else link[0]
+
+    return re.sub(r"\[(?P<words>[^][]+)\]\((?P<target>[^()\s#]+\.ipynb)[^()\s]*\)", kept, text)
+
+
+def minutes_to_read(text: str) -> int:
+    """How long a reader takes, at least one minute."""
+    return max(1, round(len(text.split()) / WORDS_A_MINUTE))
+
+
 def _opening(notebook: NotebookNode) -> str:
     """The box that opens a page: what one learns and needs, and how long it takes."""
     told = " ".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    minutes = max(1, round(len(told.split()) / WORDS_A_MINUTE))
     seconds = notebook.metadata.papermill.duration
     run = f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
     facts = notebook.cells[0].metadata.book
@@ -97,7 +153,7 @@ def _opening(notebook: NotebookNode) -> str:
         ":::{admonition} On this page\n"
         f"**You learn** {facts.learn}.\n\n"
         f"**You need** {facts.need}.\n\n"
-        f"**Time:** {minutes} min to read; this page took {run} to run.\n"
+        f"**Time:** {minutes_to_read(told)} min to read; this page took {run} to run.\n"
         ":::\n"
     )
 

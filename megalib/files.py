@@ -110,6 +110,11 @@ class Run:
         """A picture that hand-written pages show."""
         return self.folder / "figures" / name
 
+    @property
+    def book(self) -> Path:
+        """Folder of the built book and of its table of contents."""
+        return self.folder / "book"
+
     def notebook(self, stage: str, key: str) -> Path:
         """An executed notebook, such as `notebooks/2_train/MegaDescriptor-T-224.ipynb`."""
         return self.folder / "notebooks" / stage / f"{key}.ipynb"

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-import yaml
+from sphinx_external_toc.parsing import parse_toc_yaml
 
 from megalib.files import ROOT
 
@@ -14,21 +14,6 @@ needs_book = pytest.mark.skipif(not IN_CI and not HTML.is_dir(), reason="needs t
 
 
 def pages() -> list[str]:
-    """All pages of the table of contents, as addresses below the book's root."""
-    found = []
-
-    def walk(node):
-        for entry in node if isinstance(node, list) else [node]:
-            if "file" in entry:
-                found.append(entry["file"])
-            if "glob" in entry:
-                found.extend(str(path.relative_to(ROOT).with_suffix("")) for path in staged(entry))
-            for key in ("parts", "chapters", "sections"):
-                walk(entry.get(key, []))
-
-    def staged(entry):
-        return sorted(ROOT.glob(entry["glob"] + ".ipynb"))
-
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    walk(toc)
-    return [f"{name}.html" for name in [toc["root"], *found]]
+    """All pages of the book's table of contents, as addresses below its root."""
+    contents = HTML.parents[1] / "_toc.yml"
+    return [f"{name}.html" for name in parse_toc_yaml(contents)] if contents.is_file() else []

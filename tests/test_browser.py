@@ -1,8 +1,9 @@
 """Every page of the built demo book, opened in a headless Chromium."""
 
+import gzip
 import shutil
 import threading
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from .built_book import HTML, IN_CI, needs_book, pages
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+MOST_BYTES = 3_000_000  # that a page and all it loads take on their way to the reader
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 
 pytestmark = [
@@ -50,12 +52,14 @@ def browser():
 
 @pytest.fixture
 def page(browser, site):
-    """A page that notes its requests to other hosts."""
+    """A page that notes what it asks for: files of the book, and addresses of other hosts."""
     page = browser.new_page()
-    page.elsewhere = []
+    page.files, page.elsewhere = set(), []
 
     def note(request):
-        if not request.url.startswith((site, "data:")):
+        if request.url.startswith(site):
+            page.files.add(request.url.removeprefix(f"{site}/").partition("?")[0])
+        elif not request.url.startswith("data:"):
             page.elsewhere.append(request.url)
 
     page.on("request", note)
@@ -77,11 +81,19 @@ def test_a_page_passes_the_gates(page, site, address):
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     page.set_viewport_size(DESKTOP)
     assert mistakes == [] and page.elsewhere == []
+    assert sum(map(sent_bytes, page.files)) < MOST_BYTES
     assert barriers(page) == {}
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("document.documentElement.dataset.theme == 'dark'")
     page.wait_for_function("document.getAnimations().length == 0")  # colours fade from mode to mode
     assert barriers(page, "color-contrast") == {}  # all else is the same as in light mode
+
+
+@cache
+def sent_bytes(name: str) -> int:
+    """Size of a page, script, style, font or image as GitHub Pages sends it, text compressed."""
+    content = (HTML / name).read_bytes()
+    return min(len(content), len(gzip.compress(content)))
 
 
 def listen(page) -> list[str]:

@@ -14,7 +14,7 @@ def test_every_figure_that_a_page_asks_for_exists():
     known, asked = facts.facts(), set()
     for page in PAGES:
         asked |= set(re.findall(r"\{\{ (\w+) \}\}", page.read_text()))
-    asked.remove("binder_link")
+    asked -= {"binder_link", "minutes"}  # differ with the book and with the page
     assert asked <= set(known)
     assert set(known) <= asked, "figures that no page shows"
 
