@@ -1,13 +1,15 @@
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 import nbformat
 import pytest
+import yaml
 
-from megalib import book, parameters, pipeline, splits, workshop
+from megalib import book, flavours, parameters, pipeline, splits, workshop
 from megalib.errors import UserError
 from megalib.files import ROOT
 
@@ -30,6 +32,18 @@ def jobs(result) -> dict[str, int]:
 
 CLOSER = {"errors": 1, "new_animals": 1, "own_data": 1, "sensitivity": 1}
 FACTS = {"flavours": 1, "published": 1}
+PAGE_OF = {  # what the Snakefile calls the page of a notebook that makes one
+    "0_datasets": "datasets",
+    "2_flavours": "flavours",
+    "3_sift": "sift",
+    "4_errors": "errors",
+    "4_new_animals": "new_animals",
+    "4_published": "published",
+    "4_results": "results",
+    "4_sensitivity": "sensitivity",
+    "5_own_data": "own_data",
+    "6_colophon": "colophon",
+}
 LESSONS = {path.stem: 1 for path in workshop.lessons()}
 LAST = {"colophon": 1, "book": 1, "all": 1}
 ALWAYS = CLOSER | FACTS | LESSONS | LAST | {"datasets": 1, "sift": 1, "results": 1}
@@ -165,6 +179,68 @@ def test_pages_open_with_their_title_and_what_they_are_for(executed, tmp_path, r
     assert opening[-1] == "Text."
     assert page.cells[1].metadata.mystnb.image.alt == "Curve of MegaDescriptor-T-224"
     assert (tmp_path / "stage" / "figures" / "headline.png").read_bytes() == b"picture"
+    assert yaml.safe_load((run.book / "_toc.yml").read_text())["root"] == "book/intro"
+
+
+def contents_of(*staged):
+    """Pages of the book of a run that has these executed pages, in their order."""
+    template = yaml.safe_load(book.CONTENTS.read_text())
+    return re.findall(r"(?:file|root): (\S+)", yaml.safe_dump(book.with_pages(template, staged)))
+
+
+def test_a_book_has_the_pages_of_its_run():
+    """Without a training, with a baseline, on two datasets of one's own."""
+    staged = [
+        "book/run/1_prepare/Owls",
+        "book/run/1_prepare/Crows",
+        "book/run/3_infer/MegaDescriptor-T-224",
+        "book/run/3_infer/DINOv2-ViT-L-518",
+    ]
+    found = contents_of(*staged)
+    assert [page for page in found if "/run/" in page] == staged
+    assert [page for page in contents_of() if "/run/" in page] == []
+    written_by_hand = {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")}
+    assert set(found) - set(staged) == set(contents_of()) == written_by_hand
+
+
+def test_every_page_that_the_pipeline_makes_has_its_place_in_the_book():
+    flavour_pages = {
+        f"book/run/{stage}/{name}"
+        for stage, names in (
+            ("2_train", flavours.FLAVOURS),
+            ("3_infer", [*flavours.FLAVOURS, *flavours.BASELINES]),
+        )
+        for name in names
+    }
+    stages = set(parameters.notebooks()) - {"1_prepare", "2_train", "3_infer"}
+    staged = {f"book/run/{stage}/{PAGE_OF.get(stage, 'lesson')}" for stage in stages}
+    everything = flavour_pages | staged | {"book/run/1_prepare/LionData"}
+    assert {page for page in contents_of(*everything) if "/run/" in page} == everything
+
+
+def test_flavours_stand_in_their_order_in_the_book():
+    pages = [f"book/run/2_train/{name}" for name in flavours.FLAVOURS]
+    assert [page for page in contents_of(*sorted(pages)) if "/run/" in page] == pages
+
+
+def test_links_to_pages_that_a_book_does_not_have_become_text(tmp_path, monkeypatch):
+    monkeypatch.setattr(book, "STAGE", tmp_path / "book" / "run")
+    page = tmp_path / "book" / "run" / "3_sift" / "sift.ipynb"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    hand = "[SIFT](run/3_sift/sift.ipynb), [T](run/2_train/T.ipynb#x), [a](short.md) [*b*](c.ipynb)"
+    assert book.without_missing_pages(hand, tmp_path / "book") == (
+        "[SIFT](run/3_sift/sift.ipynb), T (not part of this book), [a](short.md) [*b*](c.ipynb)"
+    )
+    notebook = '"source": ["[x] and [two\\n",\n "lines](../2_train/T.ipynb)"]'
+    assert book.without_missing_pages(notebook, page.parent) == (
+        '"source": ["[x] and two\\n",\n "lines (not part of this book)"]'
+    )
+
+
+@pytest.mark.parametrize(("words", "minutes"), [(0, 1), (299, 1), (301, 2), (2000, 10)])
+def test_minutes_to_read_grow_with_the_words(words, minutes):
+    assert book.minutes_to_read("word " * words) == minutes
 
 
 def test_every_notebook_says_what_one_learns_and_needs():

@@ -1,4 +1,4 @@
-"""Published metadata by download, from a local server."""
+"""What others published: tables that belong together, and metadata by download."""
 
 import hashlib
 import threading
@@ -8,10 +8,58 @@ from typing import ClassVar
 
 import pytest
 
-from megalib import published, splits
+from megalib import metrics, published, splits
 from megalib.errors import UserError
 
 from .conftest import SHARED, needs_shared
+
+
+def test_marked_datasets_are_saturated_or_were_corrected():
+    table, marks = published.accuracies(), published.marks()
+    largest = table["MegaDescriptor-L-384"]
+    assert {name for name, sign in marks.items() if "*" in sign} == set(
+        largest[largest >= 99].index
+    )
+    assert {name for name, sign in marks.items() if "†" in sign} == {
+        "FriesianCattle2015",
+        "BelugaID",
+        "Cows2021",
+        "NDD20",
+    }
+    assert all(sign in published.LEGEND for sign in "†*")
+
+
+def test_remarks_are_about_published_datasets_and_of_a_known_kind():
+    remarks = published.remarks()
+    assert set(remarks["dataset"]) <= set(published.accuracies().index)
+    assert set(remarks["kind"]) == {"labels", "lead", "saturated"}
+
+
+def test_leads_within_the_interval_are_remarked():
+    """L-224 above L-384: just on these datasets, and their intervals overlap."""
+    counts = published.accuracies_long().pivot(index="dataset", columns="flavour")["n_correct"]
+    sizes = published.accuracies_long().groupby("dataset")["n_test"].first()
+    small, large = counts["MegaDescriptor-L-224"], counts["MegaDescriptor-L-384"]
+    ahead = set(counts.index[small > large])
+    remarks = published.remarks()
+    assert ahead == set(remarks.loc[remarks["kind"] == "lead", "dataset"])
+    for name in ahead:
+        low, _ = metrics.wilson_interval(small[name], sizes[name])
+        _, high = metrics.wilson_interval(large[name], sizes[name])
+        assert low < high
+
+
+def test_flavours_on_a_dataset_with_a_ceiling_are_right_equally_often():
+    long = published.accuracies_long().query("dataset == 'FriesianCattle2015'")
+    assert set(zip(long["n_correct"], long["n_test"], strict=True)) == {(44, 80)}
+
+
+def test_durations_and_rates_of_the_authors_speak_of_the_same_images():
+    """Rates are rounded to whole images per second."""
+    table = published.inference()
+    images = 3600 * table["hours"] * table["images_per_second"]
+    assert images.max() / images.min() < 1.02
+    assert set(table.index) < set(published.accuracies().columns)
 
 
 class Quiet(SimpleHTTPRequestHandler):
