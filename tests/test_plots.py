@@ -1,4 +1,4 @@
-"""What figures are stored as."""
+"""What figures draw is what they were given, and what they are stored as."""
 
 import numpy as np
 import pandas as pd
@@ -7,6 +7,8 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 from megalib import plots
+
+from .conftest import write_image
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +33,299 @@ def test_photographs_are_not(tmp_path):
 def test_outside_a_notebook_the_style_is_set_all_the_same():
     plots.use_style()
     assert plt.rcParams["figure.facecolor"] == plots.PAPER
+
+
+def points(axis, number=0) -> list[tuple[float, float]]:
+    """Where the dots of one scatter lie, without the noise of the last digits."""
+    places = np.asarray(axis.collections[number].get_offsets()).round(9)
+    return [tuple(place) for place in places.tolist()]
+
+
+def line(axis, number=0) -> tuple[list[float], list[float]]:
+    drawn = axis.lines[number]
+    return np.asarray(drawn.get_xdata()).tolist(), np.asarray(drawn.get_ydata()).tolist()
+
+
+def row_names(axis) -> list[str]:
+    return [label.get_text() for label in axis.get_yticklabels()]
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder with pictures of one colour each: their number times ten."""
+    for number in range(6):
+        pixels = np.full((4, 4, 3), 10 * number, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    return tmp_path
+
+
+def colours(axes) -> list[int]:
+    """Which of the pictures each axis shows, -1 for none."""
+    shown = [axis.images[0].get_array() if axis.images else None for axis in np.ravel(axes)]
+    return [-1 if image is None else int(np.asarray(image)[0, 0, 0]) // 10 for image in shown]
+
+
+def test_a_stamp_is_written_under_the_figure():
+    figure = plots.stamp(plots.gains(pd.Series({"one": 1.0})), "this run")
+    assert figure.get_supxlabel() == "this run"
+
+
+def test_marked_rows_keep_their_place_and_get_their_sign():
+    figure = plots.mark_rows(
+        plots.gains(pd.Series({"one": 2.0, "two": 1.0})), {"two": "†", "x": "*"}
+    )
+    assert row_names(figure.axes[0]) == ["one", "two †"]
+    assert [label.get_style() for label in figure.axes[0].get_yticklabels()] == ["normal", "italic"]
+    assert figure.axes[0].get_yticks().tolist() == [0, 1]
+
+
+def test_the_grid_has_a_row_per_individual(pictures):
+    metadata = pd.DataFrame(
+        {"identity": list("aabbbc"), "path": [f"{number}.png" for number in range(6)]}
+    )
+    axes = plots.sample_grid(pictures, metadata, individuals=6, images=2).axes
+    assert [axis.get_ylabel() for axis in axes] == ["a", "", "b", ""]
+    assert set(colours(axes[:2])) == {0, 1}
+    assert set(colours(axes[2:])) < {2, 3, 4}
+
+
+def test_bars_stack_the_parts_of_each_individual():
+    metadata = pd.DataFrame(
+        {"identity": list("aabbbc"), "split": ["train", "test", "train", "train", "test", None]}
+    )
+    axis = plots.images_per_individual(metadata).axes[0]
+    heights = {bars.get_label(): [bar.get_height() for bar in bars] for bars in axis.containers}
+    assert heights == {"train": [2, 1, 0], "test": [1, 1, 0], "discarded": [0, 0, 1]}
+    assert [bar.get_y() for bar in axis.containers[1]] == [2, 1, 0]
+
+
+def test_sizes_are_drawn_for_datasets_that_have_counts():
+    table = pd.DataFrame(
+        {"images": [200.0, np.nan, 30], "images each": [20.0, np.nan, 5]}, index=list("abc")
+    )
+    left, right = plots.dataset_sizes(table).axes
+    assert points(left, 1) == [(200, 0), (30, 1)]
+    assert points(right, 1) == [(20, 0), (5, 1)]
+    assert row_names(left) == ["a", "c"]
+
+
+def test_curves_follow_the_history():
+    history = pd.DataFrame(
+        {
+            "epoch": [1, 2],
+            "loss": [3.0, 1.0],
+            "learning_rate": [0.1, 0.05],
+            "validation": [np.nan, 0.5],
+        }
+    )
+    loss, rate, validation = plots.training_curves(history).axes
+    assert line(loss) == ([1, 2], [3, 1])
+    assert line(rate) == ([1, 2], [0.1, 0.05])
+    assert line(validation) == ([2], [50])
+    assert len(plots.training_curves(history.assign(validation=np.nan)).axes) == 2
+
+
+@pytest.fixture
+def matches():
+    return pd.DataFrame(
+        {
+            "path": ["0.png", "1.png"],
+            "match_path": ["2.png", "3.png"],
+            "identity": ["a", "b"],
+            "predicted": ["a", "c"],
+            "similarity": [0.75, 0.5],
+            "correct": [True, False],
+            "rank": [0, 4],
+        }
+    )
+
+
+def test_queries_stand_above_their_matches(pictures, matches):
+    axes = np.reshape(plots.match_gallery({"X": pictures}, {"X": matches}).axes, (2, 2))
+    assert colours(axes) == [0, 1, 2, 3]
+    assert [axis.get_title() for axis in axes[0]] == ["a", "b"]
+    assert [axis.get_title() for axis in axes[1]] == ["right: a", "wrong: c"]
+    assert [axis.get_xlabel() for axis in axes[1]] == ["cosine 0.75", "cosine 0.50"]
+
+
+def test_the_hardest_queries_tell_the_rank_of_the_right_one(pictures, matches):
+    axes = np.reshape(plots.hardest(pictures, matches.iloc[1:]).axes, (2, 1))
+    assert colours(axes) == [1, 3]
+    assert axes[1, 0].get_title() == "c" and axes[1, 0].get_xlabel() == "right one at 5"
+
+
+def test_histograms_hold_each_kind_of_pair():
+    table = pd.DataFrame({"similarity": [0.9, 0.8, 0.1], "same": [True, True, False]})
+    axis = plots.pair_similarities({"X": table}).axes[0]
+    same, different = ([bar.get_height() for bar in bars] for bars in axis.containers)
+    edges = [bar.get_x() for bar in axis.containers[0]]
+    assert sum(height > 0 for height in same) == 2 and min(edges) == pytest.approx(0.8)
+    assert sum(height > 0 for height in different) == 1
+
+
+def test_a_projection_draws_test_and_training_images_of_each_individual():
+    plane = np.array([[0.0, 0], [1, 1], [2, 2]])
+    figure = plots.projection(plane, np.array(["a", "a", "b"]), np.array([True, False, True]))
+    axis = figure.axes[0]
+    assert [points(axis, number) for number in range(4)] == [[(0, 0)], [(1, 1)], [(2, 2)], []]
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["a", "b"]
+
+
+def test_shares_of_a_similarity_lie_over_their_image(tmp_path):
+    for name in "ab":
+        write_image(tmp_path / f"{name}.png", (8, 6), 0)
+    shares = [np.array([[0.1, -0.3]]), np.array([[0.2, 0.0]])]
+    figure = plots.similarity_map([tmp_path / "a.png", tmp_path / "b.png"], shares, 0.42)
+    for axis, part in zip(figure.axes[2:4], shares, strict=True):
+        heat = axis.images[1]
+        assert np.asarray(heat.get_array()).tolist() == part.tolist()
+        assert heat.get_clim() == (-0.3, 0.3)
+        assert heat.get_extent() == [0, 8, 6, 0]
+    assert figure.get_suptitle() == "cosine 0.42"
+
+
+def test_ways_of_inference_have_a_dot_per_dataset_and_their_mean():
+    table = pd.DataFrame({"variant": ["one", "one", "two"], "accuracy": [0.5, 0.7, 0.4]})
+    axis = plots.sensitivity(table).axes[0]
+    assert points(axis, 0) == [(50, 0), (70, 0)]
+    assert points(axis, 1) == [(60, 0)]
+    assert points(axis, 3) == [(40, 1)]
+    assert row_names(axis) == ["one", "two"]
+
+
+def test_candidates_stand_beside_their_photograph(pictures):
+    table = pd.DataFrame(
+        {
+            "photograph": ["x", "x", "y", "y"],
+            "path": ["0.png", "0.png", "1.png", "1.png"],
+            "rank": [1, 2, 1, 2],
+            "candidate": ["a", "b", "b", "a"],
+            "known_path": ["2.png", "3.png", "3.png", "2.png"],
+            "similarity": [0.9, 0.5, 0.4, 0.3],
+            "probability": [0.8, 0.25, np.nan, np.nan],
+            "new_individual": ["no", "no", "yes", "yes"],
+        }
+    )
+    axes = np.reshape(plots.candidates(pictures, pictures, table).axes, (2, 3))
+    assert colours(axes) == [0, 2, 3, 1, 3, 2]
+    assert [row[0].get_title() for row in axes] == ["new photograph", "probably new"]
+    assert [axis.get_title() for axis in axes[0, 1:]] == ["a", "b"]
+    assert axes[0, 1].get_xlabel() == "80%, cosine 0.90"
+    assert axes[1, 1].get_xlabel() == "cosine 0.40"
+
+
+def test_curves_of_matches_are_those_of_the_table():
+    table = pd.DataFrame({"X": [50.0, 75], "Y": [20.0, 100]}, index=pd.Index([1, 2], name="looked"))
+    axis = plots.match_curves(table).axes[0]
+    assert [line(axis, number)[1] for number in range(2)] == [[50, 75], [20, 100]]
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["X", "Y"]
+
+
+def test_known_and_new_animals_have_a_histogram_each():
+    table = pd.DataFrame({"similarity": [0.9, 0.2, 0.1], "is_new": [False, True, True]})
+    axis = plots.similarities(table).axes[0]
+    known, new = axis.containers
+    names = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert names == ["known animals", "new animals"]
+    assert [sum(bar.get_height() > 0 for bar in bars) for bars in (known, new)] == [1, 2]
+
+
+def test_thresholds_are_drawn_in_per_cent():
+    roc = pd.DataFrame({"false_alarms": [0, 0.5], "found": [0.1, 0.9]})
+    sweep = pd.DataFrame(
+        {"threshold": [0.1, 0.2], "baks": [1, 0.5], "baus": [0, 0.5], "geometric_mean": [0, 0.5]}
+    )
+    left, right = plots.new_against_known(roc, sweep).axes
+    assert line(left) == ([0, 50], [10, 90])
+    assert [line(right, number)[1] for number in range(3)] == [[100, 50], [0, 50], [0, 50]]
+
+
+def test_reliability_stands_beside_the_diagonal():
+    table = pd.DataFrame({"method": ["a", "b"], "probability": [0.5, 0.7], "share_right": [0.4, 1]})
+    axis = plots.reliability(table).axes[0]
+    assert [line(axis, number) for number in range(3)] == [
+        ([0, 100], [0, 100]),
+        ([50], [40]),
+        ([70], [100]),
+    ]
+
+
+def test_rejection_is_drawn_in_per_cent():
+    axis = plots.rejection(pd.DataFrame({"kept": [0.5, 1], "accuracy": [1, 0.75]})).axes[0]
+    assert line(axis) == ([50, 100], [100, 75])
+
+
+def test_before_and_after_are_joined():
+    table = pd.DataFrame({"dataset": ["a"], "accuracy": [0.9], "untrained_accuracy": [0.2]})
+    axis = plots.before_and_after(table).axes[0]
+    assert axis.collections[0].get_segments()[0].tolist() == [[20, 0], [90, 0]]
+    assert points(axis, 1) == [(20, 0)]
+    assert points(axis, 2) == [(90, 0)]
+
+
+@pytest.fixture
+def accuracies():
+    return pd.DataFrame(
+        {"MegaDescriptor-T-224": [40.0, 91], "MegaDescriptor-L-384": [62.04, 95]},
+        index=["one", "two"],
+    )
+
+
+def test_a_heat_map_writes_each_accuracy_into_its_cell(accuracies):
+    axis = plots.accuracy_matrix(accuracies, "top-1").axes[0]
+    assert [text.get_text() for text in axis.texts] == ["40.0", "62.0", "91.0", "95.0"]
+    assert row_names(axis) == ["one", "two"]
+    labels = axis.get_xticklabels()
+    assert [label.get_text() for label in labels] == ["T-224", "L-384"]
+    assert [label.get_rotation() for label in labels] == [0, 0]
+
+
+def test_each_flavour_has_a_box_and_a_dot_per_dataset(accuracies):
+    axis = plots.accuracy_by_flavour(accuracies, "top-1").axes[0]
+    assert sorted(height for _, height in points(axis, 0)) == [40, 91]
+    assert sorted(height for _, height in points(axis, 1)) == [62.04, 95]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["T-224", "L-384"]
+
+
+def test_intervals_reach_from_low_to_high():
+    table = pd.DataFrame(
+        {
+            "dataset": ["one", "two"],
+            "flavour": ["MegaDescriptor-T-224"] * 2,
+            "accuracy": [50.0, 90],
+            "low": [40.0, 85],
+            "high": [60.0, 94],
+        }
+    )
+    axis = plots.accuracy_intervals(table).axes[0]
+    assert line(axis)[0] == [50, 90]
+    reached = [segment[:, 0].tolist() for segment in axis.collections[0].get_segments()]
+    assert reached == [[40, 60], [85, 94]]
+    assert row_names(axis) == ["one", "two"]
+
+
+def test_gains_are_bars_and_losses_have_another_colour():
+    axis = plots.gains(pd.Series({"one": 12.5, "two": -1.0})).axes[0]
+    assert [bar.get_width() for bar in axis.patches] == [12.5, -1]
+    assert axis.patches[0].get_facecolor() != axis.patches[1].get_facecolor()
+
+
+def test_the_margin_moves_the_image_away_from_its_individual():
+    without, with_margin = plots.arcface(margin=0.3).axes
+    angles = [
+        [np.arctan2(y[-1], x[-1]) for x, y in (line(axis, n) for n in range(len(axis.lines)))]
+        for axis in (without, with_margin)
+    ]
+    assert max(angles[1][1:]) - max(angles[0][1:]) == pytest.approx(0.3)
+
+
+def test_accuracy_stands_above_each_size(accuracies):
+    sizes = pd.DataFrame(
+        {"millions": [28.0, 195], "billions": [9.0, 208]}, index=accuracies.columns
+    )
+    figure = plots.accuracy_against_cost(accuracies.mean(), sizes, "mean")
+    for axis, (name, values) in zip(figure.axes, sizes.items(), strict=True):
+        assert line(axis) == (values.tolist(), [65.5, 78.52])
+        assert axis.get_xlabel() == name
+        low, high = axis.get_ylim()
+        assert low < 65.5 and high > 78.52
