@@ -18,8 +18,12 @@ METADATA_URL = (
 SATURATED = (
     99  # per cent of the largest flavour, from which a dataset no longer tells flavours apart
 )
-MARKS = {"labels": "†", "saturated": "*"}  # of datasets whose row says less than it seems to
-LEGEND = f"† labels corrected since; * the largest flavour is right on {SATURATED} % or more"
+# Signs of datasets whose row says less than it seems to.
+MARKS = {"labels": "†", "split": "‡", "saturated": "*"}
+LEGEND = (
+    "† labels corrected since; ‡ crops of one photograph on both sides of the split; "
+    f"* the largest flavour is right on {SATURATED} % or more"
+)
 
 
 def accuracies() -> pd.DataFrame:
@@ -54,8 +58,9 @@ def gains() -> pd.Series:
 def remarks() -> pd.DataFrame:
     """What a reader of single rows should know, one row per remark: `dataset, kind, remark`.
 
-    Kinds are "labels" (corrected since), "lead" (within the interval) and "saturated": datasets
-    that the largest flavour solves to `SATURATED` per cent or more.
+    Kinds are "labels" (corrected since), "lead" (within the interval), "split" (crops of one
+    photograph) and "saturated": datasets that the largest flavour solves to `SATURATED` per cent
+    or more.
     """
     table, known = accuracies(), pd.read_csv(PUBLISHED / "remarks.csv")
     largest = table.iloc[:, -1]
@@ -71,7 +76,7 @@ def remarks() -> pd.DataFrame:
 
 
 def marks() -> dict[str, str]:
-    """The sign of each dataset whose labels were wrong or that is saturated; `LEGEND` explains."""
+    """The sign of each dataset with wrong labels, an odd split or no errors; `LEGEND` explains."""
     marked = remarks().query("kind in @MARKS")
     signs = marked["kind"].map(MARKS).groupby(marked["dataset"]).agg("".join)
     return signs.to_dict()

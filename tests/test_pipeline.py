@@ -304,13 +304,21 @@ def test_a_changed_parameter_redoes_just_what_depends_on_it(config, redone):
 
 @needs_book
 @pytest.mark.slow
-def test_a_changed_figure_makes_the_pages_anew_that_show_it(tmp_path):
+@pytest.mark.parametrize(
+    ("file", "redone"),
+    [
+        ("data/published/accuracies.csv", {"published", "results", "datasets", "book"}),
+        ("megalib/glossary.py", {"book", "all"}),
+        ("book/_static/book.css", {"book", "all"}),
+    ],
+)
+def test_a_changed_file_makes_the_pages_anew_that_show_it(tmp_path, file, redone):
     copy = tmp_path / "copy"
     left_out = shutil.ignore_patterns("runs", ".git", ".venv", ".*_cache", ".hypothesis")
     shutil.copytree(ROOT, copy, ignore=left_out)
     (copy / "runs").symlink_to(ROOT / "runs")
-    with (copy / "data" / "published" / "accuracies.csv").open("a") as file:
-        file.write("\n")
+    with (copy / file).open("a") as changed:
+        changed.write("\n")
     found = jobs(snakemake("--quiet", "rules", "--rerun-triggers", "mtime", folder=copy))
-    assert {"published", "results", "datasets", "book"} <= set(found)
+    assert redone <= set(found)
     assert not {"prepare", "train", "infer"} & set(found)

@@ -26,13 +26,14 @@ def test_marked_datasets_are_saturated_or_were_corrected():
         "Cows2021",
         "NDD20",
     }
-    assert all(sign in published.LEGEND for sign in "†*")
+    assert [name for name, sign in marks.items() if "‡" in sign] == ["LionData"]
+    assert all(sign in published.LEGEND for sign in published.MARKS.values())
 
 
 def test_remarks_are_about_published_datasets_and_of_a_known_kind():
     remarks = published.remarks()
     assert set(remarks["dataset"]) <= set(published.accuracies().index)
-    assert set(remarks["kind"]) == {"labels", "lead", "saturated"}
+    assert set(remarks["kind"]) == {"labels", "lead", "split", "saturated"}
 
 
 def test_leads_within_the_interval_are_remarked():
