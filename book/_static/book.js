@@ -4,6 +4,10 @@ document.addEventListener("DOMContentLoaded", () => {
     const page = summary.closest("li")?.querySelector("a");
     summary.setAttribute("aria-label", `Pages below ${page ? page.textContent.trim() : "this"}`);
   }
+  // What scrolls has to be reached by the keyboard, too.
+  for (const table of document.querySelectorAll("table.measured")) {
+    table.tabIndex = 0;
+  }
   for (const list of document.querySelectorAll(".citation-list[role=list]")) {
     list.removeAttribute("role");
   }
