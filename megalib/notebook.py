@@ -20,6 +20,8 @@ from megalib.files import ROOT, Run, whole_file
 KINDS = {
     "published": "Published results. The accuracies on this page were measured by the authors of "
     "MegaDescriptor and are read from files; this run measured none of them.",
+    "mixed": "Published facts, and this run's own. What is published comes first; a line says "
+    "where this run begins.",
     "facts": "Facts. Nothing on this page is a result of this run: it shows what is published, "
     "counted or recorded.",
 }

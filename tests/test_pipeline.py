@@ -9,7 +9,7 @@ import nbformat
 import pytest
 import yaml
 
-from megalib import book, flavours, parameters, pipeline, splits, workshop
+from megalib import book, flavours, notebook, parameters, pipeline, splits, workshop
 from megalib.errors import UserError
 from megalib.files import ROOT
 
@@ -248,6 +248,25 @@ def test_every_notebook_says_what_one_learns_and_needs():
         facts = nbformat.read(path, as_version=4).cells[0].metadata.book
         assert facts.learn and facts.need, name
         assert not facts.learn.endswith("."), name
+
+
+def test_every_notebook_opens_by_saying_what_kind_of_page_it_is():
+    told, kinds = ("notebook.banner(", "notebook.kind("), {}
+    for name, path in parameters.notebooks().items():
+        cells = nbformat.read(path, as_version=4).cells
+        code = [cell.source.splitlines()[-1] for cell in cells if cell.cell_type == "code"]
+        opening = code[1]  # after the parameters
+        assert opening.startswith(told), name
+        if "kind" in opening:
+            kinds[name] = opening.split('"')[1]
+    assert kinds == {
+        "0_datasets": "mixed",
+        "2_flavours": "facts",
+        "4_published": "published",
+        "6_colophon": "facts",
+    }
+    assert set(kinds.values()) == set(notebook.KINDS)
+    assert notebook.kind("facts").data.startswith("> **Facts.** Nothing on this page is a result")
 
 
 def test_what_is_not_complete_is_not_published(executed, tmp_path):
