@@ -1,6 +1,7 @@
 """Each rule of the preparation against an independent computation on small pictures."""
 
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -277,6 +278,150 @@ def test_another_rule_makes_all_images_again(zoo, run):
     assert all(path.stat().st_mtime_ns > old for path, old in before.items())
 
 
+def made_of(run: Run, source: str, sizes=(16,)) -> dict[str, bytes]:
+    """Prepare one's own pictures; return the bytes of all images."""
+    pets = find("Pets", {"Pets": str(source)})
+    prepare.prepare(pets, raw_data.folder_of(pets, run.folder), run, sizes=sizes)
+    return tree(run.images_root)
+
+
+def afresh(tmp_path, monkeypatch, source, sizes=(16,)) -> dict[str, bytes]:
+    """What a run that holds nothing yet makes of one's own pictures."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("MEGALIB_RUNS", str(tmp_path / "afresh"))
+        made = made_of(Run("test"), source, sizes)
+    shutil.rmtree(tmp_path / "afresh")
+    return made
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """Four pictures of two animals, and the same with boxes in a CSV file."""
+    for number in range(4):
+        write_image(tmp_path / "pets" / f"pet{number % 2}" / f"{number}.png", (40, 30), number)
+    rows = [f'pet{number % 2}/{number}.png,pet{number % 2},"2,3,20,20"' for number in range(4)]
+    (tmp_path / "pets" / "pets.csv").write_text("\n".join(["path,identity,bbox", *rows]))
+    return tmp_path / "pets"
+
+
+def test_pictures_of_another_folder_are_not_taken_for_those_of_the_same_name(
+    tmp_path, pets, run, monkeypatch
+):
+    first = made_of(run, pets)
+    for number in range(4):
+        path = Path(f"pet{number % 2}", f"{number}.png")
+        write_image(tmp_path / "others" / path, (40, 30), number + 9)
+        os.utime(tmp_path / "others" / path, (1, 1))  # older than all images of the run
+    second = made_of(run, tmp_path / "others")
+    assert second == afresh(tmp_path, monkeypatch, tmp_path / "others")
+    assert set(second) == set(first)
+    assert all(second[path] != content for path, content in first.items())
+
+
+def test_a_picture_replaced_by_one_of_the_same_time_is_made_again(tmp_path, pets, run, monkeypatch):
+    made_of(run, pets)
+    picture = pets / "pet0" / "0.png"
+    facts = picture.stat()
+    write_image(picture, (44, 30), 99)
+    os.utime(picture, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert made_of(run, pets) == afresh(tmp_path, monkeypatch, pets)
+
+
+def test_a_changed_box_makes_just_its_image_again_in_all_sizes(tmp_path, pets, run, monkeypatch):
+    table = pets / "pets.csv"
+    rows = pd.read_csv(table).assign(image_id=["a", "b", "c", "d"])
+    rows.to_csv(table, index=False)
+    made_of(run, table, [16, 24])
+    before = {path: path.stat().st_mtime_ns for path in run.images_root.rglob("*.png")}
+    rows.loc[2, "bbox"] = "1,1,25,20"
+    rows.to_csv(table, index=False)
+    made_of(run, table, [24])  # the image of 16 pixels would be made of another box
+    made = made_of(run, table, [16, 24])
+    assert made == afresh(tmp_path, monkeypatch, table, [16, 24])
+    changed = {path.name for path, time in before.items() if path.stat().st_mtime_ns != time}
+    assert changed == {"2_c.png"}
+
+
+def test_a_changed_mask_makes_its_images_again(tmp_path, run, monkeypatch):
+    for number in (1, 2):
+        write_image(tmp_path / f"image{number}.png", (40, 30), number)
+    mask = np.full((30, 40, 3), 255, np.uint8)
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    dataset = entry(monkeypatch, Masked, crop="mask_then_crop_black", unique_file_name=False)
+    prepare.prepare(dataset, tmp_path, run, sizes=[12])
+    mask[:10] = 0
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    prepare.prepare(dataset, tmp_path, run, sizes=[12])
+    expected = resized(pixels(tmp_path / "image1.png")[10:29, :39], 12)
+    np.testing.assert_array_equal(pixels(run.images(12, "Masked") / "image1.png"), expected)
+
+
+@pytest.mark.parametrize("stage", ["removing", "recording", "making"])
+def test_a_run_killed_between_leaves_nothing_outdated(tmp_path, pets, run, monkeypatch, stage):
+    made_of(run, pets)
+    for number in range(4):
+        write_image(pets / f"pet{number % 2}" / f"{number}.png", (40, 30), number + 9)
+    removed, unlink = [], Path.unlink
+
+    def kill(*_, **__):
+        raise KeyboardInterrupt
+
+    def kill_after_two(path, **_):
+        if path.suffix == ".png":
+            removed.append(path)
+            unlink(path)
+            if len(removed) == 2:
+                kill()
+
+    where = {
+        "removing": (Path, "unlink", kill_after_two),
+        "recording": (prepare.record, "whole_file", kill),
+        "making": (prepare, "_make", kill),
+    }
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(*where[stage])
+        made_of(run, pets)
+    assert made_of(run, pets) == afresh(tmp_path, monkeypatch, pets)
+
+
+def test_images_of_pictures_that_are_gone_are_removed(tmp_path, pets, run, monkeypatch):
+    made_of(run, pets)
+    (pets / "pet0" / "0.png").unlink()
+    assert made_of(run, pets) == afresh(tmp_path, monkeypatch, pets)
+
+
+def test_another_text_of_the_module_leaves_finished_images_alone(pets, run, monkeypatch):
+    made_of(run, pets)
+    before = {path: path.stat().st_mtime_ns for path in run.images_root.rglob("*.png")}
+    monkeypatch.setattr(prepare, "__doc__", "Another description.")
+    made_of(run, pets)
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    source = prepare.inspect.getsource
+    monkeypatch.setattr(prepare.inspect, "getsource", lambda code: source(code) + "# changed")
+    made_of(run, pets)
+    assert all(path.stat().st_mtime_ns > time for path, time in before.items())
+
+
+def test_what_a_killed_run_left_is_swept_up(pets, run):
+    made_of(run, pets)
+    for folder in (run.metadata("Pets").parent, run.images(16, "Pets") / "pet0"):
+        (folder / ".metadata.part123.csv").write_text("half")
+    made_of(run, pets)
+    assert list(run.folder.rglob(".*.part*")) == []
+
+
+def test_what_cannot_be_saved_is_listed_and_does_not_stop_the_run(tmp_path, run):
+    for number, name in enumerate(["a", "b", "n" * 245]):
+        write_image(tmp_path / "pets" / "Ada" / f"{name}.jpg", (40, 30), number)
+    write_image(tmp_path / "pets" / "Ada" / "long.jpg", (300, 1), 3)
+    made_of(run, tmp_path / "pets", [256])
+    problems = prepare.read_problems(run, "Pets").set_index("raw_path")["reason"]
+    assert len(problems) == 2
+    assert problems["Ada/long.jpg"].startswith("cannot be saved: OSError: ")
+    assert "File name too long" in problems[f"Ada/{'n' * 245}.jpg"]
+    assert len(splits.read(run.metadata("Pets"))) == 2
+
+
 def tree(folder) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
@@ -286,13 +431,22 @@ def tree(folder) -> dict[str, bytes]:
 
 
 PREPARE = """
+import os
 import sys
 from pathlib import Path
+import pandas as pd
 from megalib import prepare
 from megalib.catalogue import find
 from megalib.files import Run
 zoo = find("Zoo", {"Zoo": sys.argv[1]})
-print("ready", flush=True)
+
+def die(table, path, **_):  # in the middle of the last file
+    path.write_text("half")
+    if path.name.startswith(".metadata"):
+        os.kill(os.getpid(), 9)
+
+if sys.argv[2] == "metadata":
+    pd.DataFrame.to_csv = die
 prepare.prepare(zoo, Path(sys.argv[1]), Run("test"), sizes=[64, 200])
 """
 
@@ -306,13 +460,15 @@ def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_files(tmp_
     prepare.prepare(zoo, zoo.own, Run("test"), sizes=[64, 200])
     monkeypatch.setenv("MEGALIB_RUNS", str(tmp_path / "killed"))
     images, seen = Run("test").images(200, "Zoo"), 0
-    for wanted in (1, 25, 50):  # images that exist when the process is killed
-        command = [sys.executable, "-c", PREPARE, str(zoo.own)]
+    for wanted in (1, 40, "metadata"):  # images that exist when the process is killed
+        command = [sys.executable, "-c", PREPARE, str(zoo.own), str(wanted)]
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-        while len(list(images.rglob("[!.]*.png"))) < wanted and process.poll() is None:
+        while wanted != "metadata" and len(list(images.rglob("[!.]*.png"))) < wanted:
+            assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        if wanted != "metadata":
+            process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
         done = {path: path.stat().st_mtime_ns for path in images.rglob("[!.]*.png")}
         assert len(done) >= seen
         seen = len(done)
@@ -366,17 +522,62 @@ def test_published_metadata_cannot_name_a_path_outside(zoo, run, path):
 
 def test_published_metadata_replace_the_split_and_what_is_missing_is_listed(zoo, run):
     ids = raw_data.read(zoo, zoo.own).df.set_index("path")["image_id"]
+    plain, grey, cmyk = (ids[f"Ada/{name}.jpg"] for name in ("plain", "grey", "cmyk"))
     theirs = pd.DataFrame(
         {
-            "image_id": [ids["Ada/plain.jpg"], "gone", ids["Ada/grey.jpg"]],
-            "identity": ["Ada", "Bo", "Ada"],
-            "path": ["x/plain_1.jpg", "x/gone_2.jpg", "x/grey_3.jpg"],
-            "split": ["test", "train", "train"],
+            "image_id": [plain, "gone", grey, cmyk],
+            "identity": ["Ada", "Bo", "Ada", "Ada"],
+            "path": [
+                *(f"Ada/plain_{plain}.jpg", "Ada/gone_2.jpg", f"Ada/grey_{grey}.jpg"),
+                f"Ada/other_{cmyk}.jpg",
+            ],
+            "split": ["test", "train", "train", "train"],
         }
     )
     metadata = prepare.prepare(zoo, zoo.own, run, [16], published_metadata=theirs)
-    pd.testing.assert_frame_equal(metadata, theirs.drop(index=1))
-    assert sorted(tree(run.images(16, "Zoo"))) == ["x/grey_3.jpg", "x/plain_1.jpg"]
+    pd.testing.assert_frame_equal(metadata, theirs.drop(index=[1, 3]))
+    assert sorted(tree(run.images(16, "Zoo"))) == sorted(metadata["path"])
     assert prepare.read_problems(run, "Zoo").values.tolist() == [
-        ["gone", "x/gone_2.jpg", "not in the raw dataset"]
+        ["gone", "", "not in the raw dataset"],
+        [cmyk, "Ada/cmyk.jpg", "another picture in the raw dataset"],
     ]
+
+
+@pytest.mark.parametrize("path", ["", float("nan")])
+def test_published_metadata_with_an_empty_path_are_refused(zoo, run, path):
+    theirs = pd.DataFrame({"image_id": ["1"], "identity": ["A"], "path": [path], "split": ["test"]})
+    with pytest.raises(UserError, match="empty path"):
+        prepare.prepare(zoo, zoo.own, run, [16], published_metadata=theirs)
+
+
+def test_test_images_without_training_images_are_counted(zoo, run, capsys):
+    ids = raw_data.read(zoo, zoo.own).df.set_index("path")["image_id"]
+    names = [("plain", "Ada", "test"), ("grey", "Ada", "test"), ("empty", "Ada", "train")]
+    names.append(("cmyk", "Bo", "train"))
+    theirs = pd.DataFrame(
+        [
+            (ids[f"Ada/{name}.jpg"], identity, f"Ada/{name}_{ids[f'Ada/{name}.jpg']}.jpg", split)
+            for name, identity, split in names
+        ],
+        columns=["image_id", "identity", "path", "split"],
+    )
+    prepare.prepare(zoo, zoo.own, run, [16], published_metadata=theirs)
+    told = capsys.readouterr().out
+    assert told.strip().endswith("; 2 test images lost all training images of their individual")
+
+
+def test_own_pictures_are_divided_after_the_unreadable_ones_are_left_out(tmp_path, run):
+    for number in range(5):
+        write_image(tmp_path / "pets" / "Ada" / f"{number}.png", (20, 20), number)
+    made_of(run, tmp_path / "pets")
+    first = splits.read(run.metadata("Pets"))
+    raw = raw_data.read(find("Pets", {"Pets": str(tmp_path / "pets")}), tmp_path / "pets").df
+    lost = raw[raw["image_id"].isin(first.loc[first["split"] == "train", "image_id"])]
+    for path in lost["path"]:  # all images that would have been the training part
+        (tmp_path / "pets" / path).write_text("no image")
+    write_image(tmp_path / "pets" / "Ada" / "new.png", (20, 20), 9)
+    made_of(run, tmp_path / "pets")
+    second = splits.read(run.metadata("Pets"))
+    assert len(second) == 2
+    assert sorted(second["split"]) == ["test", "train"]
+    assert list(second.index) == [0, 1]
