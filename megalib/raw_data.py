@@ -82,6 +82,7 @@ def _download(dataset: Dataset, folder: Path) -> None:
     try:
         partial.mkdir(parents=True)
         wildlife.download(dataset.loader, partial)
+        read(dataset, partial)  # some loaders overlook that a program they call has failed
         partial.replace(folder)
     except Exception as error:  # wildlife-datasets raises bare exceptions with instructions
         reason = " ".join(str(error).split())

@@ -1,7 +1,6 @@
 """The closed-set split, the aggregated training set, and the comparison with the published."""
 
 import hashlib
-import io
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,11 +11,14 @@ from megalib.errors import UserError
 from megalib.files import shown
 
 UNKNOWN = "unknown"
+PARTS = ("train", "test")
 TEXT_COLUMNS = {"image_id": str, "identity": str, "path": str, "date": str, "split": str}
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read a metadata file; ids and identities stay text, also where they look like numbers.
+    """Read a metadata file; ids and identities stay text, whatever they look like.
+
+    An animal may be called "007", "NA" or "None". Only an empty split or date is a missing one.
 
     Raises:
         UserError: the file is missing or lacks a column.
@@ -25,7 +27,13 @@ def read(path: Path) -> pd.DataFrame:
         raise UserError(
             f"no prepared data at {shown(path)}: run 1_prepare.ipynb first, or `make book`"
         )
-    metadata = pd.read_csv(path, index_col=0, dtype=TEXT_COLUMNS)
+    metadata = pd.read_csv(
+        path,
+        index_col=0,
+        dtype=TEXT_COLUMNS,
+        keep_default_na=False,
+        na_values={"split": [""], "date": [""]},
+    )
     missing = {"image_id", "identity", "path", "split"} - set(metadata)
     if missing:
         raise UserError(f"{shown(path)} lacks the columns {', '.join(sorted(missing))}")
@@ -56,7 +64,7 @@ def add_closed_set_split(metadata: pd.DataFrame, share: float, seed: int) -> pd.
     from megalib.wildlife import splits  # takes seconds to import
 
     splitter = splits.ClosedSetSplit(share, identity_skip=UNKNOWN, seed=seed)
-    train, test = splitter.split(metadata.assign(identity=_as_in_a_file(metadata)))[0]
+    train, test = splitter.split(metadata.assign(identity=_sortable(metadata["identity"])))[0]
     result = metadata.copy()
     result["split"] = pd.Series(dtype=object)
     result.loc[train, "split"] = "train"
@@ -64,14 +72,17 @@ def add_closed_set_split(metadata: pd.DataFrame, share: float, seed: int) -> pd.
     return result
 
 
-def _as_in_a_file(metadata: pd.DataFrame) -> pd.Series:
-    """Identities as pandas reads them from a CSV file: as numbers where all look like numbers.
+def _sortable(identity: pd.Series) -> pd.Series:
+    """Identities as numbers where all are different numbers, otherwise as they are.
 
-    The published split was made of a file, and goes through the individuals in sorted order;
-    numbers sort in another way than their texts.
+    The published split was made of a file in which numbers were read as such, and goes through
+    the individuals in sorted order; numbers sort in another way than their texts. Where two names
+    are one number, as "7" and "007", they stay names: nobody becomes someone else.
     """
-    file = io.StringIO(metadata[["identity"]].to_csv(index=False))
-    return pd.read_csv(file)["identity"].set_axis(metadata.index)
+    numbers = pd.to_numeric(identity, errors="coerce")
+    if numbers.isna().any() or numbers.nunique() != identity.nunique():
+        return identity
+    return numbers
 
 
 def aggregate(metadata: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -101,8 +112,25 @@ def digest(image_ids: Iterable[object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def compare_with_published(dataset: str, metadata: pd.DataFrame) -> str:
-    """Say in one sentence how a split relates to the published one.
+def is_published(dataset: str, metadata: pd.DataFrame) -> bool | None:
+    """Whether a split is the published one, by the digests of its parts; None if not known.
+
+    Args:
+        dataset: name of the dataset.
+        metadata: with `image_id` and `split`.
+    """
+    facts = published.datasets()
+    if dataset not in facts.index or pd.isna(facts.loc[dataset, "train_sha256"]):
+        return None
+    fact = facts.loc[dataset]
+    return all(
+        digest(metadata.loc[metadata["split"] == part, "image_id"]) == fact[f"{part}_sha256"]
+        for part in PARTS
+    )
+
+
+def compare_with_published(dataset: str, metadata: pd.DataFrame, file: Path | None = None) -> str:
+    """Say in one or two sentences how a split relates to the published one.
 
     The digests of the published split tell whether it is the same. What exactly differs can be
     told only where the published metadata file is on disk, see `published.fetch_metadata`.
@@ -110,23 +138,26 @@ def compare_with_published(dataset: str, metadata: pd.DataFrame) -> str:
     Args:
         dataset: name of the dataset.
         metadata: with `image_id`, `identity` and `split`.
+        file: that holds them, if it shall be compared too.
     """
     facts = published.datasets()
     if dataset not in facts.index:
         return "There is no published split of these pictures."
-    fact = facts.loc[dataset]
-    if pd.isna(fact["train_sha256"]):
+    same = is_published(dataset, metadata)
+    if same is None:
         return "The digest of the published split is not known, so it cannot be compared."
-    parts = ("train", "test")
-    found = {part: metadata.loc[metadata["split"] == part, "image_id"] for part in parts}
-    if all(digest(found[part]) == fact[f"{part}_sha256"] for part in parts):
-        counts = ", ".join(f"{len(found[part])} {part}" for part in parts)
-        return f"Identical to the published split ({counts} images)."
-    file = published.metadata_file(dataset)
-    if file.is_file():
-        return f"Differs from the published split: {_differences(metadata, read(file))}."
+    fact, found = facts.loc[dataset], metadata["split"].value_counts()
+    if same:
+        counts = ", ".join(f"{found[part]} {part}" for part in PARTS)
+        text = f"Identical to the published split ({counts} images)."
+        if file and hashlib.sha256(file.read_bytes()).hexdigest() == fact["metadata_sha256"]:
+            text += " The metadata file is the published one, byte for byte."
+        return text
+    kept = published.metadata_file(dataset)
+    if kept.is_file():
+        return f"Differs from the published split: {_differences(metadata, read(kept))}."
     counts = ", ".join(
-        f"{len(found[part])} instead of {fact[f'n_{part}']:.0f} {part} images" for part in parts
+        f"{found.get(part, 0)} instead of {fact[f'n_{part}']:.0f} {part} images" for part in PARTS
     )
     return (
         f"Differs from the published split: {counts}. Likely reasons: labels that were corrected "

@@ -1,6 +1,7 @@
 """Getting raw datasets: by download, by hand, and one's own pictures."""
 
 import zipfile
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -45,6 +46,28 @@ def test_a_failed_download_is_told_in_one_line(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="LionData") as caught:
         raw_data.fetch(find("LionData"), tmp_path / "raw", download=True)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("leaves", [[], ["readme.txt"]])
+def test_a_download_that_brought_no_picture_is_refused_and_tried_again(
+    tmp_path, monkeypatch, leaves
+):
+    """As of a loader that does not look at the exit code of the program it calls."""
+    tried = []
+
+    def download(cls):
+        tried.append(cls)
+        for name in leaves:
+            Path(name).write_text("no picture")
+
+    monkeypatch.setattr(loaders.LionData, "_download", classmethod(download))
+    monkeypatch.setattr(loaders.LionData, "_extract", classmethod(lambda cls: None))
+    for _ in range(2):
+        with pytest.raises(UserError, match="cannot fetch LionData into ") as caught:
+            raw_data.fetch(find("LionData"), tmp_path / "raw", download=True)
+        assert "\n" not in str(caught.value)
+        assert not (tmp_path / "raw" / "LionData").exists()
+    assert len(tried) == 2
 
 
 @pytest.mark.parametrize("name", pd.read_csv(DATA / "by_hand.csv")["dataset"])
