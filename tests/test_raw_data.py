@@ -1,12 +1,13 @@
 """Getting raw datasets: by download, by hand, and one's own pictures."""
 
+import os
 import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from megalib import catalogue, prepare, raw_data, splits
+from megalib import catalogue, own, prepare, raw_data, splits
 from megalib.catalogue import find
 from megalib.errors import UserError
 from megalib.files import DATA
@@ -144,8 +145,16 @@ def test_a_csv_file_may_name_boxes_and_dates(albums, run):
     [
         ("file,identity\na.jpg,Ada", "lacks the column path"),
         ("path,identity\n,Ada", "line 2: the path is empty"),
-        ("path,identity\n../a.jpg,Ada", "outside"),
-        ("path,identity\n/etc/a.jpg,Ada", "outside"),
+        ("path,identity\n../a.jpg,Ada", "line 2: .* outside"),
+        ("path,identity\na.jpg,Ada\n/etc/a.jpg,Ada", "line 3: .* outside"),
+        ("path,identity\n..\\\\a.jpg,Ada", "line 2: .* outside"),
+        ("path,identity,date\na.jpg,Ada,\nb.jpg,Ada,31.5.2024", "line 3: a date is .*31.5.2024"),
+        ("path,identity,date\na.jpg,Ada,2024-13-01", "line 2: a date is"),
+        ("path,identity,image_id\na.jpg,Ada,1\nb.jpg,Ada,1", "line 3: this image_id is there"),
+        ("path,identity,image_id\na.jpg,Ada,a/b", "line 2: an image_id is made of"),
+        ("path,identity,image_id\na.jpg,Ada,", "line 2: an image_id is made of"),
+        ("path,identity\na.jpg,Ada\nb.jpg,Zoë", "line 3: not UTF-8"),
+        ("path,identity\na.jpg,Ada\nb.jpg,Bo,Cy", "is no CSV file: .*line 3"),
         ("path,identity\na.jpg,Ada\na.jpg,Ada", "line 3: this picture is there already"),
         ('path,identity,bbox\na.jpg,Ada,"1, 2, 3"', "line 2: a bbox is x, y, width, height"),
         ('path,identity,bbox\na.jpg,Ada,"1, 2, 3, 0"', "line 2: a bbox is x, y, width, height"),
@@ -153,10 +162,57 @@ def test_a_csv_file_may_name_boxes_and_dates(albums, run):
 )
 def test_a_mistake_in_a_csv_file_is_told_with_its_line(tmp_path, text, message):
     table = tmp_path / "pets.csv"
-    table.write_text(text + "\n")
+    table.write_text(text + "\n", encoding="latin-1")
     pets = find("Pets", {"Pets": str(table)})
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as caught:
         raw_data.read(pets, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_csv_file_of_windows_is_read(albums, run):
+    table = albums / "pets.csv"
+    rows = ["path,identity,image_id", "Ada\\0.JPG,Ada,a-0", "Ada\\1.JPG,None,a.1", "who.png,,w_2"]
+    table.write_text("\r\n".join(rows), encoding="utf-8-sig")
+    pets = find("Pets", {"Pets": str(table)})
+    metadata = prepare.prepare(pets, albums, run, [10])
+    assert metadata["path"].tolist() == ["Ada/0_a-0.JPG", "Ada/1_a.1.JPG", "who_w_2.png"]
+    assert metadata["identity"].tolist() == ["Ada", "None", "unknown"]
+
+
+@pytest.mark.parametrize("box", ["-1,0,20,10", "0,-3,20,10", "30,0,11,10", "0,25,10,6"])
+def test_a_box_that_leaves_the_picture_is_listed(albums, run, box):
+    table = albums / "pets.csv"
+    rows = [f'Ada/0.JPG,Ada,"{box}"', 'Ada/1.JPG,Ada,"0,0,40,30"', "Ada/2.JPG,Ada,"]
+    table.write_text("\n".join(["path,identity,bbox", *rows]))
+    pets = find("Pets", {"Pets": str(table)})
+    assert len(prepare.prepare(pets, albums, run, [10])) == 2
+    problems = prepare.read_problems(run, "Pets")
+    assert problems["raw_path"].tolist() == ["Ada/0.JPG"]
+    assert "leaves the picture of 40 x 30 pixels" in problems["reason"][0]
+
+
+def test_files_that_are_left_out_are_counted_by_kind(albums, capsys):
+    for name in ("a.HEIC", "b.heic", "c.gif", ".hidden", "notes"):
+        (albums / "Ada" / name).touch()
+    assert len(raw_data.read(find("Pets", {"Pets": str(albums)}), albums)) == 9
+    told = capsys.readouterr().out
+    assert "4 files are left out (1 .gif, 2 .heic, 1 no extension)" in told
+
+
+def test_the_digest_changes_with_what_is_in_the_folder(albums):
+    table = albums.parent / "pets.csv"
+    table.write_text("path,identity\npets\\Ada\\0.JPG,Ada\npets/gone.jpg,Bo\n")
+    for source, picture in ((albums, albums / "Ada" / "0.JPG"), (table, albums / "Ada" / "0.JPG")):
+        first = own.digest(source)
+        assert own.digest(source) == first
+        os.utime(picture, (1, 1))
+        second = own.digest(source)
+        assert second != first
+        write_image(picture, (41, 30), 5)
+        assert own.digest(source) not in (first, second)
+    before = own.digest(albums)
+    (albums / "Bo" / "0.JPG").unlink()
+    assert own.digest(albums) != before
 
 
 def test_pictures_in_no_sub_folder_are_not_taken_for_individuals(tmp_path):
