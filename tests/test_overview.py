@@ -1,12 +1,17 @@
 """The tables of datasets: facts as published, and what a run holds."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from megalib import overview, prepare, published
-from megalib.files import Run
+from megalib.files import ROOT, Run
 
 from .conftest import SHARED, needs_shared, write_image
 
@@ -83,3 +88,37 @@ def test_published_metadata_that_were_put_there_by_hand_have_a_status(run, lost,
     assert (row["downloaded"], row["prepared"], row["verified"]) == ("no", "yes", verified)
     assert (row["images"], row["problems"], row["bytes"]) == (740 - lost, 0, 0)
     assert ("byte for byte" in row["split"]) == (not lost)
+
+
+@pytest.mark.slow
+def test_one_dataset_fails_and_the_others_finish_and_new_pictures_are_noticed(run, tmp_path):
+    """The pipeline on a dataset that is not there, and on one's own pictures."""
+    for number in range(4):
+        write_image(tmp_path / "pets" / "Ada" / f"{number}.png", (40, 30), number)
+    profile = {
+        "profile": "test",
+        "raw": str(tmp_path / "raw"),
+        "datasets": ["LionData", "Pets"],
+        "own": {"Pets": str(tmp_path / "pets")},
+        "flavours": ["MegaDescriptor-T-224"],
+        "scale": "demo",
+    }
+    (tmp_path / "pets.yaml").write_text(yaml.safe_dump(profile))
+    here = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    files = [str(run.metadata(name)) for name in profile["datasets"]]
+
+    def snakemake(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nolock"]
+        command += ["--config", f"profile={tmp_path / 'pets.yaml'}", *options]
+        return subprocess.run(command, cwd=ROOT, env=here, capture_output=True, text=True)
+
+    result = snakemake("--keep-going", "--", *files)
+    assert result.returncode != 0
+    assert "no raw images of LionData" in result.stderr
+    state = overview.status(run, tmp_path / "raw", profile["datasets"], profile["own"])
+    assert state["prepared"].tolist() == ["no", "yes"]
+    assert state.loc["Pets", "images"] == 4
+    again = snakemake("--dry-run", "--", files[1])
+    assert "Nothing to be done" in again.stdout + again.stderr
+    write_image(tmp_path / "pets" / "Ada" / "new.png", (40, 30), 9)
+    assert "rule prepare:" in snakemake("--dry-run", "--", files[1]).stdout
