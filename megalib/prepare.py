@@ -3,15 +3,13 @@
 import hashlib
 import inspect
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 # Another version of these may decode, resize or encode to other pixels.
 PIXEL_MAKERS = ("wildlife-datasets", "opencv-python-headless", "pillow", "torchvision")
 PROBLEM_COLUMNS = ["image_id", "raw_path", "reason"]
-BLOCKS_PER_WORKER = 4  # a picture, and what it becomes; of 16 MB each
 
 
 @dataclass(frozen=True)
@@ -196,8 +193,7 @@ def _make(
     failed = []
     bar = tqdm(total=total, initial=total - len(jobs), desc=dataset.name, unit="image")
     # Threads suffice: OpenCV and Pillow give up the lock while they decode, resize and encode.
-    workers = torch.get_num_threads()
-    with bar, _busy_libraries(workers), ThreadPoolExecutor(workers) as pool:
+    with bar, ThreadPoolExecutor(torch.get_num_threads()) as pool:
         parts = pool.map(lambda part: _make_from_one(source, part, dataset.crop), pictures.values())
         for part, reasons in zip(pictures.values(), parts, strict=True):
             failed += [
@@ -213,20 +209,6 @@ def _make(
         )
         for job, reason in failed
     ]
-
-
-@contextmanager
-def _busy_libraries(workers: int) -> Iterator[None]:
-    """Let OpenCV start no threads beside ours, and Pillow keep its memory between pictures."""
-    threads, blocks = cv2.getNumThreads(), Image.core.get_blocks_max()
-    cv2.setNumThreads(1)
-    Image.core.set_blocks_max(max(blocks, BLOCKS_PER_WORKER * workers))
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
-        Image.core.set_blocks_max(blocks)
-        Image.core.clear_cache(blocks)
 
 
 def _make_from_one(source: "WildlifeDataset", jobs: list[_Job], rule: str) -> dict[int, str]:
