@@ -1,6 +1,7 @@
 """Each rule of the preparation against an independent computation on small pictures."""
 
 import os
+import re
 import shutil
 import signal
 import struct
@@ -10,10 +11,12 @@ import time
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from torchvision.transforms import Resize
 
 from megalib import prepare, raw_data, splits
 from megalib.catalogue import CATALOGUE, Dataset, find
@@ -93,6 +96,26 @@ def test_boxes_are_cut_out_and_two_animals_become_two_images(tmp_path, run, monk
         np.testing.assert_array_equal(second, resized(source[0:24, 15:27], size))
 
 
+class Crowded(Boxed):
+    """Two animals in one picture, none with a box, as in ATRW."""
+
+    def create_catalogue(self):
+        return super().create_catalogue().drop(columns="bbox")
+
+
+def test_without_boxes_each_animal_of_a_picture_gets_the_whole_picture(tmp_path, run, monkeypatch):
+    for number, name in enumerate(["one", "two"]):
+        write_image(tmp_path / "p" / f"{name}.png", (30, 24), number)
+    metadata = prepare.prepare(
+        entry(monkeypatch, Crowded, crop="full"), tmp_path, run, sizes=[8, 16]
+    )
+    assert metadata["path"].tolist() == ["p/one_a1.png", "p/one_a2.png", "p/two_b1.png"]
+    for size in (8, 16):
+        for name, path in zip(["one", "one", "two"], metadata["path"], strict=True):
+            expected = resized(pixels(tmp_path / "p" / f"{name}.png"), size)
+            np.testing.assert_array_equal(pixels(run.images(size, "Crowded") / path), expected)
+
+
 def test_the_black_margin_is_cut_off(tmp_path, run, monkeypatch):
     picture = np.zeros((30, 40, 3), np.uint8)
     picture[6:21, 10:34] = np.random.default_rng(0).integers(1, 255, (15, 24, 3))
@@ -129,18 +152,42 @@ def test_every_published_rule_is_one_that_prepare_knows():
         assert issubclass(dataset.loader, loaders.WildlifeDataset)
 
 
+def as_published(picture: Path, folder: Path, size: int, name: str) -> bytes:
+    """The bytes that the public `prepare_data.py` writes: its calls, one picture, one size."""
+    pixels = cv2.cvtColor(cv2.imread(str(picture)), cv2.COLOR_BGR2RGB)
+    target = folder / f"{size}-{name}"
+    Resize(size)(Image.fromarray(pixels)).save(target)
+    return target.read_bytes()
+
+
+RAW = [name for name in CATALOGUE if raw_data.is_there(find(name), SHARED / "data")]
+
+
 @needs_shared
 @pytest.mark.slow
-def test_lions_from_raw_images_equal_the_published_metadata(run):
-    folder = raw_data.fetch(find("LionData"), SHARED / "data", download=False)
-    metadata = prepare.prepare(find("LionData"), folder, run, sizes=[64])
-    published = SHARED / "published" / "metadata" / "LionData.csv"
-    assert run.metadata("LionData").read_bytes() == published.read_bytes()
-    assert all((run.images(64, "LionData") / path).is_file() for path in metadata["path"])
-    raw = loaders.LionData(str(folder)).df["path"].iloc[0]
-    expected = resized(np.asarray(Image.open(folder / raw).convert("RGB")), 64)
-    found = pixels(run.images(64, "LionData") / metadata["path"].iloc[0])
-    np.testing.assert_array_equal(found, expected)
+@pytest.mark.parametrize("name", RAW)
+def test_raw_images_become_the_published_metadata_and_the_bytes_of_the_public_code(
+    name, run, tmp_path
+):
+    """All metadata, and the bytes of sixty images spread over the dataset."""
+    dataset = find(name)
+    folder = raw_data.fetch(dataset, SHARED / "data", download=False)
+    metadata = prepare.prepare(dataset, folder, run, sizes=[16])
+    told = splits.compare_with_published(name, metadata, run.metadata(name))
+    assert told.startswith("Identical")
+    assert told.endswith("byte for byte.")
+    assert all((run.images(16, name) / path).is_file() for path in metadata["path"])
+    if dataset.crop != "full":
+        return
+    sample = splits.read(run.metadata(name)).iloc[:: len(metadata) // 60]
+    assert len(sample) >= 60
+    prepare.prepare(dataset, folder, run, [256, 518], published_metadata=sample)
+    raw = raw_data.read(dataset, folder).df.set_index("image_id")["path"]
+    for row in sample.itertuples():
+        for size in (256, 518):
+            made = run.images(size, name) / row.path
+            expected = as_published(folder / raw[row.image_id], tmp_path, size, made.name)
+            assert made.read_bytes() == expected, made
 
 
 def test_a_folder_without_images_is_refused_and_nothing_is_written(tmp_path, run):
@@ -195,13 +242,15 @@ def zoo(tmp_path):
     picture.convert("CMYK").save(folder / "cmyk.jpg")
     picture.convert("L").save(folder / "grey.jpg")
     picture.convert("P").save(folder / "palette.png")
-    picture.convert("RGBA").save(folder / "alpha.png")
-    Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257).save(
-        folder / "16.png"
-    )
+    alpha = np.full((30, 40), 128, np.uint8)
+    alpha[:9] = 0
+    Image.fromarray(np.dstack([np.asarray(picture), alpha])).save(folder / "alpha.png")
+    deep = np.asarray(picture.convert("L")).astype(np.uint16) * 251
+    Image.fromarray(deep).save(folder / "16.png")
     turned = Image.Exif()
     turned[0x0112] = 6
     picture.save(folder / "turned.jpg", exif=turned)
+    picture.save(folder / "turned.png", exif=turned)
     whole = (folder / "plain.jpg").read_bytes()
     (folder / "truncated.jpg").write_bytes(whole[: len(whole) * 2 // 3])
     picture.save(folder / "whole.png")
@@ -210,6 +259,16 @@ def zoo(tmp_path):
     (folder / "text.jpg").write_text("no image")
     (folder / "huge.png").write_bytes(huge_png(60000, 60000))
     return find("Zoo", {"Zoo": str(tmp_path / "zoo")})
+
+
+# How each lossless file is to be read, by Pillow alone.
+PIXELS = {
+    "palette.png": lambda image: np.asarray(image.convert("RGB")),
+    "alpha.png": lambda image: np.asarray(image)[..., :3],  # the transparency is ignored
+    "16.png": lambda image: np.dstack([(np.asarray(image) >> 8).astype(np.uint8)] * 3),
+    "turned.png": lambda image: np.rot90(np.asarray(image), -1),  # as the EXIF tag wants it
+    "whole.png": np.asarray,
+}
 
 
 def test_every_kind_of_file_is_read_as_wildlife_datasets_does_or_listed(zoo, run, capsys):
@@ -221,19 +280,32 @@ def test_every_kind_of_file_is_read_as_wildlife_datasets_does_or_listed(zoo, run
         "Ada/text.jpg": "not readable as an image",
         "Ada/truncated.png": "not readable as an image",
     }
-    assert "9 images prepared; 4 could not be, see" in capsys.readouterr().out
-    assert len(metadata) == 9
+    told = capsys.readouterr()
+    assert "10 images prepared; 4 could not be, see" in told.out
+    assert re.search(r"14/14 \[\d\d:\d\d<\d\d:\d\d, .*image/s\]", told.err)  # time left, and rate
     source = raw_data.read(zoo, zoo.own).df.set_index("image_id")["path"]
-    sizes = {}
-    for row in metadata.itertuples():
-        raw = zoo.own / source[row.image_id]
-        made = run.images(16, "Zoo") / row.path
-        sizes[raw.name] = Image.open(made).size
-        if raw.suffix == ".png":
-            expected = resized(np.asarray(loaders.utils.load_image(str(raw))), 16)
-            np.testing.assert_array_equal(pixels(made), expected)
-    assert sizes.pop("turned.jpg") == (16, 21)  # as the EXIF tag wants it
-    assert set(sizes.values()) == {(21, 16)}
+    made = {
+        Path(source[row.image_id]).name: Image.open(run.images(16, "Zoo") / row.path)
+        for row in metadata.itertuples()
+    }
+    for name, expected in PIXELS.items():
+        image = np.ascontiguousarray(expected(Image.open(zoo.own / "Ada" / name)))
+        np.testing.assert_array_equal(np.asarray(made.pop(name)), resized(image, 16), err_msg=name)
+    plain = resized(pixels(zoo.own / "Ada" / "plain.jpg"), 16).astype(float)
+    turned = np.rot90(pixels(zoo.own / "Ada" / "turned.jpg"), -1)
+    expected = {
+        "plain.jpg": plain,
+        "grey.jpg": np.dstack([plain @ [0.299, 0.587, 0.114]] * 3),
+        "cmyk.jpg": plain,
+        "turned.jpg": resized(np.ascontiguousarray(turned), 16),
+        "truncated.jpg": None,  # what is there, the rest grey: as OpenCV reads it
+    }
+    assert set(made) == set(expected)
+    for name, image in made.items():
+        assert image.mode == "RGB"
+        if expected[name] is not None:
+            difference = np.abs(np.asarray(image).astype(float) - expected[name])
+            assert difference.mean() < 6, name
 
 
 def test_if_no_image_can_be_read_there_is_no_metadata(tmp_path, run):
@@ -260,7 +332,7 @@ def test_finished_images_are_kept_and_changed_pictures_are_made_again(zoo, run, 
     before = {path: path.stat().st_mtime_ns for path in run.images(16, "Zoo").rglob("*.*")}
     capsys.readouterr()
     second = prepare.prepare(zoo, zoo.own, run, sizes=[16])
-    assert "9 images prepared, 9 of them by an earlier run; 4 could" in capsys.readouterr().out
+    assert "10 images prepared, 10 of them by an earlier run; 4 could" in capsys.readouterr().out
     pd.testing.assert_frame_equal(first, second)
     assert before == {path: path.stat().st_mtime_ns for path in before}
     write_image(zoo.own / "Ada" / "plain.jpg", (40, 30), 2)
