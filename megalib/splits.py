@@ -1,13 +1,21 @@
-"""The closed-set split, the aggregated training set, and the comparison with the published."""
+"""The closed-set split, the aggregated training set, and the comparison with the published.
 
+On the command line, the published metadata are fetched, divided again, and compared::
+
+    python -m megalib.splits            all datasets whose digests are known
+    python -m megalib.splits LionData
+"""
+
+import argparse
 import hashlib
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from megalib import published
-from megalib.errors import UserError
+from megalib.errors import UserError, choose
 from megalib.files import shown
 
 UNKNOWN = "unknown"
@@ -184,3 +192,44 @@ def _differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> str:
         "in another part (another seed or share, or a consequence of the above)": int(moved.sum()),
     }
     return "; ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
+def prove(dataset: str, address: str = published.METADATA_URL) -> str:
+    """Fetch the published metadata of a dataset, divide them again, and compare.
+
+    Args:
+        dataset: one of those whose digests are known.
+        address: see `published.fetch_metadata`.
+
+    Returns:
+        What `compare_with_published` says.
+
+    Raises:
+        UserError: the metadata cannot be fetched, or are not the published ones.
+    """
+    theirs = read(published.fetch_metadata(dataset, address))
+    ours = add_closed_set_split(theirs.drop(columns="split"), 0.8, 666)
+    return compare_with_published(dataset, ours)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line; one line per dataset, and a failure if one is not identical."""
+    known = published.datasets().dropna(subset="metadata_sha256").index
+    parser = argparse.ArgumentParser(description=prove.__doc__.splitlines()[0])
+    parser.add_argument("datasets", nargs="*", default=list(known), help="all known by default")
+    parser.add_argument("--address", default=published.METADATA_URL, help="of the published files")
+    options, proven = parser.parse_args(arguments), 0
+    for dataset in options.datasets:
+        try:
+            told = prove(choose("dataset", dataset, known), options.address)
+        except UserError as error:
+            told = str(error)
+        proven += told.startswith("Identical")
+        print(f"{dataset}: {told}")
+    print(f"{proven} of {len(options.datasets)} identical")
+    if proven < len(options.datasets):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
