@@ -35,6 +35,7 @@ def facts() -> dict[str, str]:
         "lions_largest": str(int(cells.loc[("LionData", largest), "n_correct"])),
         "cells": str(len(long)),
         "datasets": str(len(table)),
+        "proven": str(published.datasets()["train_sha256"].notna().sum()),
         "mean_smallest": f"{table[smallest].mean():.0f}",
         "mean_largest": f"{table[largest].mean():.0f}",
         "worst_largest": f"{table[largest].min():.0f}",
