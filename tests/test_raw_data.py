@@ -1,11 +1,14 @@
 """Getting raw datasets: by download, by hand, and one's own pictures."""
 
+import json
 import os
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from megalib import catalogue, own, prepare, raw_data, splits
 from megalib.catalogue import find
@@ -230,3 +233,87 @@ def test_a_name_for_own_pictures_is_no_path_and_not_taken(tmp_path, name):
 def test_own_pictures_that_are_not_there_are_named(tmp_path):
     with pytest.raises(UserError, match=r"no folder or CSV file .*absent"):
         find("Pets", {"Pets": str(tmp_path / "absent")})
+
+
+# Tiny folders laid out as three raw datasets unpack, for the real loaders of wildlife-datasets.
+
+
+def test_the_loader_of_smalst_its_mask_and_the_kept_names(tmp_path, run):
+    """Rows that the mask leaves black are cut off; the loader strips "zebra_" and "frame_"."""
+    folder = tmp_path / "SMALST" / "zebra_training_set"
+    mask = np.zeros((30, 40, 3), np.uint8)
+    mask[5:25, 10:35] = 255
+    names = [f"zebra_A_frame_{number}.png" for number in (1, 2, 3)]
+    for number, name in enumerate(names):
+        write_image(folder / "images" / name, (40, 30), number)
+        (folder / "bgsub").mkdir(exist_ok=True)
+        Image.fromarray(mask).save(folder / "bgsub" / name)
+    raw = raw_data.fetch(find("SMALST"), tmp_path, download=False)
+    metadata = prepare.prepare(find("SMALST"), raw, run, [19])
+    assert metadata["image_id"].tolist() == [1, 2, 3]
+    assert metadata["path"].tolist() == [f"zebra_training_set/images/{name}" for name in names]
+    picture = np.asarray(Image.open(folder / "images" / names[0]))
+    made = Image.open(run.images(19, "SMALST") / metadata["path"][0])
+    assert made.size == (24, 19)
+    np.testing.assert_array_equal(np.asarray(made), picture[5:24, 10:34])  # 19 high: not resized
+
+
+def test_the_loader_of_sealid_and_the_black_margin(tmp_path, run):
+    folder = tmp_path / "SealIDSegmented" / "full images"
+    rows = ["file,class_id,reid_split,segmentation_split"]
+    for number in range(4):
+        part = "database" if number % 2 else "query"
+        rows.append(f"{number}.jpg,{number % 2},{part},training")
+        picture = np.zeros((32, 48, 3), np.uint8)
+        picture[8:24, 8:40] = 200  # whole blocks of a JPEG, so that nothing spills over
+        target = folder / f"segmented_{part}" / f"{number}.jpg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(target, quality=100, subsampling=0)
+    (folder / "annotation.csv").write_text("\n".join(rows))
+    raw = raw_data.fetch(find("SealID"), tmp_path, download=False)
+    metadata = prepare.prepare(find("SealID"), raw, run, [15])
+    assert metadata["path"].tolist() == [
+        f"full images/segmented_{'database' if number % 2 else 'query'}/{number}_{number}.jpg"
+        for number in range(4)
+    ]
+    made = np.asarray(Image.open(run.images(15, "SealID") / metadata["path"][0]))
+    assert made.shape == (15, 31, 3)  # without the last row and column, as published
+    assert made.min() > 190
+
+
+def test_the_loader_of_atrw_and_tigers_in_one_picture(tmp_path, run):
+    """Pictures of one tiger from two parts, and one picture of two tigers in the wild."""
+    folder = tmp_path / "ATRW"
+    texts = {
+        "atrw_anno_reid_train/reid_list_train.csv": "7,000001.jpg\n7,000002.jpg\n",
+        "atrw_anno_reid_train/reid_keypoints_train.json": {
+            name: [0, 1, 2] for name in ("000001.jpg", "000002.jpg")
+        },
+        "atrw_anno_reid_test/reid_list_test.csv": "000003.jpg\n",
+        "atrw_anno_reid_test/reid_keypoints_test.json": {"000003.jpg": [0, 1, 2]},
+        "eval_script/ATRWEvalScript-main/annotations/gt_test_plain.json": [
+            {"imgid": 3, "entityid": 8, "query": "a", "frame": 1}
+        ],
+        "eval_script/ATRWEvalScript-main/annotations/gt_test_wild.json": {
+            "4": [{"bbox": [0, 0, 9, 9], "eid": 8}, {"bbox": [9, 9, 20, 20], "eid": 9}]
+        },
+    }
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text if isinstance(text, str) else json.dumps(text))
+    pictures = {
+        "atrw_reid_train/train/000001.jpg": (30, 24),
+        "atrw_reid_train/train/000002.jpg": (30, 24),
+        "atrw_reid_test/test/000003.jpg": (30, 24),
+        "atrw_detection_test/test/0004.jpg": (60, 40),
+    }
+    for number, (name, size) in enumerate(pictures.items()):
+        write_image(folder / name, size, number)
+    raw = raw_data.fetch(find("ATRW"), tmp_path, download=False)
+    metadata = prepare.prepare(find("ATRW"), raw, run, [20])
+    assert sorted(metadata["identity"]) == [7, 7, 8, 8, 9]
+    wild = metadata[metadata["path"].str.startswith("atrw_detection_test/test/0004_")]
+    assert sorted(wild["identity"]) == [8, 9]
+    first, second = (run.images(20, "ATRW") / path for path in wild["path"])
+    assert first.read_bytes() == second.read_bytes()
+    assert Image.open(first).size == (30, 20)  # the whole picture
