@@ -5,6 +5,7 @@ Either a folder with one sub-folder per individual, or a CSV file (UTF-8) with t
 `date` and `image_id`.
 """
 
+import csv
 import hashlib
 import re
 from collections import Counter
@@ -61,8 +62,9 @@ def digest(source: Path) -> str:
     """
     files = [source]
     if source.is_file():
-        paths = pd.read_csv(source, dtype=str, encoding_errors="replace").get("path", [])
-        files += [source.parent / _portable(path) for path in paths if isinstance(path, str)]
+        with source.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            paths = [row.get("path") for row in csv.DictReader(file)]
+        files += [source.parent / _portable(path) for path in paths if path]
     else:
         files += source.rglob("*")
     facts = [(str(file), file.stat()) for file in sorted(set(files)) if file.is_file()]

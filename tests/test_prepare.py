@@ -310,6 +310,16 @@ def test_every_kind_of_file_is_read_as_wildlife_datasets_does_or_listed(zoo, run
         assert difference.mean() < 6, name
 
 
+def test_a_file_that_may_not_be_read_is_listed_as_such(zoo, run, monkeypatch):
+    locked, allowed = zoo.own / "Ada" / "text.jpg", os.access
+    monkeypatch.setattr(
+        prepare.os, "access", lambda path, mode: path != locked and allowed(path, mode)
+    )
+    prepare.prepare(zoo, zoo.own, run, sizes=[16])
+    problems = prepare.read_problems(run, "Zoo").set_index("raw_path")["reason"]
+    assert problems["Ada/text.jpg"] == "file may not be read: give yourself the permission"
+
+
 def test_if_no_image_can_be_read_there_is_no_metadata(tmp_path, run):
     (tmp_path / "Ada").mkdir()
     (tmp_path / "Ada" / "empty.jpg").touch()

@@ -76,7 +76,7 @@ def test_a_download_that_brought_no_picture_is_refused_and_tried_again(
 
 @pytest.mark.parametrize("name", pd.read_csv(DATA / "by_hand.csv")["dataset"])
 def test_what_a_person_must_fetch_is_said_before_anything_is_tried(tmp_path, name):
-    with pytest.raises(UserError, match=rf"{name} must be downloaded by hand.*{name}"):
+    with pytest.raises(UserError, match=rf"{name} must be .* by hand.*#{name.lower()} .*{name}"):
         raw_data.fetch(find(name), tmp_path, download=True)
     assert list(tmp_path.iterdir()) == []
 
@@ -213,6 +213,8 @@ def test_the_digest_changes_with_what_is_in_the_folder(albums):
         assert second != first
         write_image(picture, (41, 30), 5)
         assert own.digest(source) not in (first, second)
+    table.write_text("path,identity\na.jpg\n,b,c,d\n")  # a mistake is told when it is read
+    assert own.digest(table) != second
     before = own.digest(albums)
     (albums / "Bo" / "0.JPG").unlink()
     assert own.digest(albums) != before
