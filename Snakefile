@@ -9,7 +9,7 @@ from pathlib import Path
 
 from megalib import parameters, pipeline, workshop
 from megalib.errors import UserError
-from megalib.files import DATA, PUBLISHED, ROOT, Run, shown
+from megalib.files import DATA, PUBLISHED, ROOT, Run, resolve, shown
 from megalib.flavours import SIFT
 
 PROFILE = config.get("profile", "demo")
@@ -49,8 +49,8 @@ def settings(notebook, **chosen):
     return json.dumps(parameters.for_notebook(notebook, VALUES, chosen), sort_keys=True)
 
 
-# Networks at demo scale are trained side by side, one core each; published ones one after another,
-# with all cores and one accelerator.
+# Datasets and networks of the demo are made side by side, one core each; published ones one after
+# another, with all cores and one accelerator.
 THREADS, GPUS = (1, 0) if VALUES["scale"] == "demo" else (workflow.cores, 1)
 
 # OMP_NUM_THREADS keeps two jobs from fighting over the same cores.
@@ -86,6 +86,15 @@ rule results:
         EXECUTE
 
 
+def own_pictures(wildcards):
+    """What lies in a folder or CSV file of one's own: a job runs again when that changes."""
+    if wildcards.dataset not in VALUES.get("own", {}):
+        return ""
+    from megalib import own
+
+    return own.digest(resolve(VALUES["own"][wildcards.dataset]))
+
+
 rule prepare:
     input:
         sources("1_prepare"),
@@ -95,7 +104,8 @@ rule prepare:
     params:
         notebook="1_prepare",
         settings=lambda wildcards: settings("1_prepare", dataset=wildcards.dataset),
-    threads: workflow.cores if len(DATASETS) == 1 else 1
+        own=own_pictures,
+    threads: THREADS if len(DATASETS) > 1 else workflow.cores
     shell:
         EXECUTE
 

@@ -1,22 +1,27 @@
 """How fast images are prepared, beside the reference way, on the same pictures in one run.
 
     python benchmarks/prepare.py --folder FOLDER_WITH_PHOTOGRAPHS
-    python benchmarks/prepare.py --mosaics ../shared/data/LionData
+    python benchmarks/prepare.py --mosaics ../shared/data/LionData --record
 
 The reference way is that of the public `prepare_data.py`: one process reads, resizes and writes
-every picture once for each size, and copies a row of the table for each. Both ways start with a
-warm disk cache. One limit is what the cores can decode, with nothing done to the pixels. The other
-is decoding and `Resize` of torchvision, that is of Pillow: other code would make other pixels.
+every picture once for each size, and copies a row of the table for each. All ways start with a
+warm disk cache, each in a process of its own. One limit is what the cores can decode, with nothing
+done to the pixels. The other is decoding and `Resize` of torchvision, that is of Pillow: other code
+would make other pixels. `--record` keeps the numbers for the book.
 """
 
 import argparse
+import multiprocessing
 import resource
+import shlex
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -25,44 +30,91 @@ import torch
 from PIL import Image
 from torchvision.transforms import Resize
 
-from megalib import catalogue, prepare, raw_data
-from megalib.files import Run, shown
+from megalib import catalogue, notebook, prepare, raw_data
+from megalib.catalogue import Dataset
+from megalib.files import DATA, Run, shown
+
+if TYPE_CHECKING:
+    from wildlife_datasets.datasets import WildlifeDataset
 
 SIZES = (256, 518)
+MEASURED = DATA / "measured" / "preparation.csv"
 
 
-def reference(rows: pd.DataFrame, root: Path, output: Path) -> None:
+def pictures(folder: Path) -> Dataset:
+    """The photographs of a folder as a dataset."""
+    return catalogue.find("Benchmark", {"Benchmark": str(folder)})
+
+
+def reference(folder: Path, output: Path) -> None:
     """Read, resize, write: one size after the other, in one process."""
     for size in SIZES:
-        resize, table = Resize(size), rows.copy()
-        for number in range(len(rows)):
-            row = rows.iloc[number].copy()
-            pixels = cv2.cvtColor(cv2.imread(str(root / row["path"])), cv2.COLOR_BGR2RGB)
-            image = resize(Image.fromarray(pixels))
-            name = Path(row["path"])
-            row["path"] = str(name.with_name(f"{name.stem}_{row['image_id']}{name.suffix}"))
-            target = output / f"size-{size}" / row["path"]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            image.save(target)
-            table.iloc[number] = row
+        write_one_size(raw_data.read(pictures(folder), folder), size, output / f"size-{size}")
 
 
-def decode_alone(rows: pd.DataFrame, root: Path) -> None:
+def write_one_size(source: "WildlifeDataset", size: int, output: Path) -> None:
+    """The loop of the public code, with its calls."""
+    source.transform = Resize(size)
+    for number in range(len(source)):
+        image = source[number]
+        row = source.df.iloc[number].copy()
+        name = Path(row["path"])
+        row["path"] = str(name.with_name(f"{name.stem}_{row['image_id']}{name.suffix}"))
+        target = output / "Benchmark" / row["path"]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        image.save(target)
+        source.df.iloc[number] = row
+
+
+def megalib(folder: Path, output: Path) -> None:
+    """What this library does."""
+    run = Run(str(output))  # an absolute path takes the place of runs/
+    prepare.prepare(pictures(folder), folder, run, SIZES)
+
+
+def decode_alone(folder: Path, output: Path) -> None:
     """Read every picture once on all cores, and do nothing with it."""
+    paths = raw_data.read(pictures(folder), folder).df["path"]
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(lambda path: cv2.imread(str(root / path)) is not None, rows["path"]))
+        list(pool.map(lambda path: cv2.imread(str(folder / path)) is not None, paths))
 
 
-def decode_and_resize(rows: pd.DataFrame, root: Path) -> None:
+def decode_and_resize(folder: Path, output: Path) -> None:
     """Read every picture once on all cores and resize it; write nothing."""
+    source = raw_data.read(pictures(folder), folder)
 
-    def work(path: str) -> None:
-        pixels = cv2.cvtColor(cv2.imread(str(root / path)), cv2.COLOR_BGR2RGB)
+    def work(number: int) -> None:
+        picture = source.get_image(number)
         for size in SIZES:
-            Resize(size)(Image.fromarray(pixels))
+            Resize(size)(picture)
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(work, rows["path"]))
+        list(pool.map(work, range(len(source))))
+
+
+WAYS = {
+    "decode alone": decode_alone,
+    "decode and resize": decode_and_resize,
+    "reference": reference,
+    "megalib": megalib,
+}
+
+
+def alone(way: Callable[[Path, Path], None], folder: Path, output: Path) -> tuple[float, float]:
+    """Seconds that a way takes, and GiB of memory that its process has at most."""
+    raw_data.read(pictures(folder), folder)  # imports what takes seconds, before the clock starts
+    began = time.perf_counter()
+    way(folder, output)
+    return time.perf_counter() - began, peak_memory()
+
+
+def peak_memory() -> float:
+    """The most memory that this process has had, in GiB."""
+    facts = Path("/proc/self/status")
+    if facts.is_file():  # Linux counts the parent process into `ru_maxrss`
+        line = next(line for line in facts.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def mosaics(source: Path, output: Path, number: int) -> None:
@@ -76,13 +128,6 @@ def mosaics(source: Path, output: Path, number: int) -> None:
         target = output / f"animal{index % 10}" / f"{index}.jpg"
         target.parent.mkdir(parents=True, exist_ok=True)
         canvas.save(target, quality=90)
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """How long it takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def same_files(left: Path, right: Path) -> bool:
@@ -103,51 +148,55 @@ def main() -> None:
     group.add_argument("--mosaics", type=Path, help="small PNG photographs to make mosaics of")
     parser.add_argument("--images", type=int, default=200, help="number of mosaics")
     parser.add_argument("--rounds", type=int, default=3, help="how often each way is measured")
+    parser.add_argument("--record", action="store_true", help="keep the numbers for the book")
     options = parser.parse_args()
     scratch = Path(tempfile.mkdtemp(prefix="megalib-benchmark-"))
     try:
         folder = options.folder or scratch / "mosaics"
         if options.mosaics:
             mosaics(options.mosaics, folder, options.images)
-        measure(folder, scratch, options.rounds)
+        table = measure(folder, scratch, options.rounds)
     finally:
         shutil.rmtree(scratch)
+    print(table.to_string(index=False))
+    if options.record:
+        record(table)
 
 
-def measure(folder: Path, scratch: Path, rounds: int) -> None:
-    """Run all ways on one folder and print what they took."""
-    dataset = catalogue.find("Benchmark", {"Benchmark": str(folder)})
-    rows = raw_data.read(dataset, folder).df
-    run = Run(str(scratch / "run"))  # an absolute path takes the place of runs/
-    old, new = scratch / "reference", run.images_root
-    times: dict[str, list[float]] = {}
+def measure(folder: Path, scratch: Path, rounds: int) -> pd.DataFrame:
+    """Run all ways on one folder in turn; the best of each, and its ratio to the reference."""
+    context = multiprocessing.get_context("spawn")
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
     for _ in range(rounds):
-        for path in (old, run.folder):
-            shutil.rmtree(path, ignore_errors=True)
-        ways = {
-            "decode alone": lambda: decode_alone(rows, folder),
-            "decode and resize": lambda: decode_and_resize(rows, folder),
-            "reference": lambda: reference(rows, folder, old),
-            "megalib": lambda: prepare.prepare(dataset, folder, run, SIZES),
-        }
-        for name, way in ways.items():
-            times.setdefault(name, []).append(seconds(way))
-    if not all(
-        same_files(old / f"size-{size}", new / f"size-{size}" / "Benchmark") for size in SIZES
-    ):
+        for name, way in WAYS.items():
+            shutil.rmtree(scratch / name, ignore_errors=True)
+            with ProcessPoolExecutor(1, context) as pool:
+                found[name].append(pool.submit(alone, way, folder, scratch / name).result())
+    if not same_files(scratch / "reference", scratch / "megalib" / "images"):
         raise SystemExit("the two ways made different files")
-    best = {name: len(rows) / min(taken) for name, taken in times.items()}
-    sizes = [Image.open(folder / path).size for path in rows["path"]]
-    width, height = np.median(sizes, axis=0)
-    megabytes = sum((folder / path).stat().st_size for path in rows["path"]) / 1e6
-    print(f"\n{len(rows)} pictures in {shown(folder)}, median {width:.0f} x {height:.0f} pixels,")
-    print(
-        f"{megabytes / len(rows):.2f} MB each; {torch.get_num_threads()} threads; best of {rounds}"
+    paths = [folder / path for path in raw_data.read(pictures(folder), folder).df["path"]]
+    width, height = np.median([Image.open(path).size for path in paths], axis=0)
+    megabytes = sum(path.stat().st_size for path in paths) / 1e6
+    print(f"\n{len(paths)} pictures in {shown(folder)}, median {width:.0f} x {height:.0f} pixels,")
+    print(f"{megabytes / len(paths):.2f} MB each; best of {rounds}; both ways wrote the same bytes")
+    seconds = {name: min(taken for taken, _ in values) for name, values in found.items()}
+    return pd.DataFrame(
+        {
+            "hardware": notebook.hardware(),
+            "way": list(WAYS),
+            "images_per_second": [round(len(paths) / taken, 1) for taken in seconds.values()],
+            "ratio": [round(seconds["reference"] / taken, 2) for taken in seconds.values()],
+            "memory_gib": [round(max(m for _, m in values), 2) for values in found.values()],
+            "command": shlex.join(["python", *sys.argv]),
+        }
     )
-    for name, rate in best.items():
-        print(f"{name:>18}  {rate:7.1f} images/s  {rate / best['reference']:5.2f} x reference")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory of the process: {peak:.0f} MiB; both ways wrote the same bytes")
+
+
+def record(table: pd.DataFrame) -> None:
+    """Add the numbers to those that the book shows, in place of older ones of the same hardware."""
+    if MEASURED.is_file():
+        table = pd.concat([pd.read_csv(MEASURED), table])
+    table.drop_duplicates(["hardware", "way"], keep="last").to_csv(MEASURED, index=False)
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ def own_pictures(name: str, source: str | Path, named: bool = True) -> Dataset:
         raise UserError(f"no folder or CSV file of your own pictures at {shown(source)}")
     columns = []
     if source.is_file():
-        with source.open(newline="") as file:
+        with source.open(newline="", encoding="utf-8-sig", errors="replace") as file:
             columns = next(csv.reader(file), [])
     return Dataset(
         name=name,

@@ -54,6 +54,7 @@ def _accuracies() -> dict[str, str]:
         "datasets": str(len(table)),
         "individuals": f"{found['n_identities'].sum():,.0f}",
         "counted": str(found["n_identities"].count()),
+        "proven": str(found["train_sha256"].notna().sum()),
         "mean_smallest": f"{table[smallest].mean():.0f}",
         "mean_largest": f"{table[largest].mean():.0f}",
         "worst_largest": f"{table[largest].min():.0f}",

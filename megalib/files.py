@@ -1,5 +1,6 @@
 """Where things lie, and how a file is written whole or not at all."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,7 +61,7 @@ class Run:
         return self.metadata(dataset).with_name("problems.csv")
 
     def prepared_by(self, dataset: str) -> Path:
-        """What decides the pixels of prepared images: rule and versions."""
+        """What prepared images were made of, see `record`."""
         return self.metadata(dataset).with_name("prepared-by.json")
 
     def prepared(self) -> list[str]:
@@ -149,6 +150,8 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 def is_write_failure(error: OSError, *paths: Path) -> bool:
     """Whether an error comes from writing these paths, not from what the block read."""
+    if error.errno in {None, errno.ENAMETOOLONG}:  # an encoder's complaint; not the disk's fault
+        return False
     if error.filename is None:  # a full disk is reported without a name
         return True
     name = Path(error.filename)
@@ -159,8 +162,10 @@ def inside(root: Path, relative: str) -> Path:
     """Join a path from a metadata file to its root.
 
     Raises:
-        UserError: the path would leave the root.
+        UserError: the path would leave the root, or is empty.
     """
+    if not isinstance(relative, str) or not relative:
+        raise UserError(f"the metadata name an image of {shown(root)} with an empty path")
     path = Path(os.path.normpath(root / relative))
     if not path.is_relative_to(os.path.normpath(root)):
         raise UserError(f"the metadata name a file outside {shown(root)}: {relative}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 from pandas.io.formats.style import Styler
+from tqdm import tqdm
 
 from megalib import catalogue, prepare, published, raw_data, splits
 from megalib.files import Run
@@ -20,7 +21,7 @@ def published_datasets() -> pd.DataFrame:
     Returns:
         By name of the dataset: `species, images, individuals, images each, train, test, left out`
         (NaN where the published metadata could not be read), `crop, access, licence, data,
-        paper`.
+        paper, citation`, the last being the key in the bibliography of wildlife-datasets.
     """
     facts = published.datasets()
     rows = {}
@@ -28,7 +29,7 @@ def published_datasets() -> pd.DataFrame:
         dataset = catalogue.find(name)
         summary = dataset.loader.summary
         rows[name] = {
-            "species": summary["animals_simple"],
+            "species": _species(summary["animals_simple"]),
             "images": fact["n_images"],
             "individuals": fact["n_identities"],
             "images each": fact["n_images"] / fact["n_identities"],
@@ -40,8 +41,14 @@ def published_datasets() -> pd.DataFrame:
             "licence": _short(summary["licenses"]),
             "data": summary["url"],
             "paper": summary["publication_url"],
+            "citation": summary["cite"],
         }
     return pd.DataFrame.from_dict(rows, orient="index").sort_values("images", ascending=False)
+
+
+def _species(animals: str) -> str:
+    """Of wildlife-datasets, whose version 1.0.9 misspells one; several are joined by "+"."""
+    return animals.replace("doplhins", "dolphins").replace("+", ", ")
 
 
 def _short(licence: str | None) -> str:
@@ -58,19 +65,28 @@ def counts(table: pd.DataFrame) -> Styler:
 
 
 def sources(table: pd.DataFrame) -> Styler:
-    """The part of `published_datasets` that says where the datasets come from, for a page."""
+    """The part of `published_datasets` that says where the datasets come from, for a page.
 
-    def link(address: str | float) -> str:
-        return f'<a href="{address}">open</a>' if isinstance(address, str) else "none"
+    The citation is a link to the paper where there is one.
+    """
 
-    shown = table[["access", "licence", "data", "paper"]]
-    return shown.style.format(link, subset=["data", "paper"])
+    def link(address: str | float, text: str = "open") -> str:
+        return f'<a href="{address}">{text}</a>' if isinstance(address, str) else ""
+
+    shown = table[["access", "licence"]].assign(
+        data=[link(address) or "none" for address in table["data"]],
+        citation=[
+            link(address, key) or key
+            for address, key in zip(table["paper"], table["citation"], strict=True)
+        ],
+    )
+    return shown.style
 
 
 def status(
     run: Run, raw: Path, datasets: Sequence[str], own: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
-    """What a run holds of each of its datasets.
+    """What a run holds of each of its datasets, at any time.
 
     Args:
         run: whose images and metadata are looked at.
@@ -79,25 +95,52 @@ def status(
         own: see `catalogue.find`.
 
     Returns:
-        By name: `access`, whether it is `downloaded` and `prepared`, prepared `images`,
-        `problems`, `megabytes` of prepared images, and `split`, how it relates to the published
-        one.
+        By name: `access`; whether it is `downloaded`, `prepared` and `verified`, that is identical
+        to the published split, as "yes", "no" or "not known"; prepared `images`, `problems`, and
+        `bytes` of prepared images, missing where it is not prepared; and `split`, how it relates
+        to the published one.
     """
     rows = {}
     for name in datasets:
-        dataset = catalogue.find(name, own)
-        row = {"access": dataset.access, "downloaded": raw_data.is_there(dataset, raw)}
-        row["prepared"] = run.metadata(name).is_file()
-        if row["prepared"]:
-            metadata = splits.read(run.metadata(name))
-            row["images"] = len(metadata)
-            row["problems"] = len(prepare.read_problems(run, name))
-            row["megabytes"] = _megabytes(run, name)
-            row["split"] = splits.compare_with_published(name, metadata)
+        dataset, file = catalogue.find(name, own), run.metadata(name)
+        row = {
+            "access": dataset.access,
+            "downloaded": _answer(raw_data.is_there(dataset, raw)),
+            "prepared": _answer(file.is_file()),
+            "verified": "no",
+            "images": pd.NA,
+            "problems": pd.NA,
+            "bytes": pd.NA,
+            "split": "",
+        }
+        if file.is_file():
+            metadata = splits.read(file)
+            row |= {
+                "verified": _answer(splits.is_published(name, metadata)),
+                "images": len(metadata),
+                "problems": len(prepare.read_problems(run, name)),
+                "bytes": _bytes(run, name),
+                "split": splits.compare_with_published(name, metadata, file),
+            }
         rows[name] = row
-    return pd.DataFrame.from_dict(rows, orient="index")
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table.astype(dict.fromkeys(("images", "problems", "bytes"), "Int64"))
 
 
-def _megabytes(run: Run, dataset: str) -> float:
+def progress(table: pd.DataFrame) -> Styler:
+    """The table of `status` for a page: sizes in handy units, nothing where nothing is."""
+    numbers = {"images": "{:,.0f}", "problems": "{:,.0f}", "bytes": _handy}
+    return table.style.format(numbers, na_rep="")
+
+
+def _answer(value: bool | None) -> str:
+    return "not known" if value is None else "yes" if value else "no"
+
+
+def _bytes(run: Run, dataset: str) -> int:
     files = run.images_root.glob(f"size-*/{dataset}/**/*")
-    return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _handy(size: int) -> str:
+    return tqdm.format_sizeof(size, "B", divisor=1000)

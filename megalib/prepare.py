@@ -1,7 +1,7 @@
 """Raw dataset to prepared images in several sizes, and metadata with the split."""
 
 import hashlib
-import json
+import inspect
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ from PIL import Image
 from torchvision.transforms import Resize
 from tqdm import tqdm
 
-from megalib import catalogue, raw_data, splits
+from megalib import catalogue, raw_data, record, splits
 from megalib.catalogue import Dataset
 from megalib.errors import UserError
 from megalib.files import Run, inside, shown, whole_file
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 # Another version of these may decode, resize or encode to other pixels.
 PIXEL_MAKERS = ("wildlife-datasets", "opencv-python-headless", "pillow", "torchvision")
+PROBLEM_COLUMNS = ["image_id", "raw_path", "reason"]
 
 
 @dataclass(frozen=True)
 class Problem:
-    """An image that could not be prepared: its id, the raw file, and the reason."""
+    """An image that could not be prepared: its id, the raw file ("" if none), and the reason."""
 
     image_id: str
     raw_path: str
@@ -40,10 +41,11 @@ class Problem:
 
 @dataclass(frozen=True)
 class _Job:
-    """One image to make: its row of the raw dataset and of the metadata, and where it goes."""
+    """One image to make: its rows of raw dataset and metadata, its path there, and its files."""
 
     source_row: int
     metadata_row: int
+    path: str
     targets: dict[int, Path]
 
 
@@ -60,9 +62,10 @@ def prepare(
 
     Each picture is read once; each animal in it is cropped by the dataset's rule and resized so
     that its shorter side has each of the sizes, on as many threads as torch uses. Images that an
-    earlier call finished are kept, unless the picture, the rule or a library has changed since.
-    What cannot be read is left out and listed in `problems.csv`. The metadata file is written
-    last: where it is, the images are complete.
+    earlier call finished are kept, unless the picture, its box or mask, the rule or a library has
+    changed since; what is no longer of this dataset is removed. What cannot be read is left out
+    and listed in `problems.csv`. The metadata file is written last: where it is, the images are
+    complete.
 
     Args:
         dataset: an entry of the catalogue, or one's own pictures.
@@ -85,10 +88,9 @@ def prepare(
     if not sizes or any(size <= 0 for size in sizes):
         raise UserError(f"sizes must be one or more numbers of pixels, not {list(sizes)}")
     source = raw_data.read(dataset, folder)
-    if published_metadata is None:
-        metadata = _split(dataset, source, train_share, seed)
-    else:
-        metadata = published_metadata
+    metadata = published_metadata
+    if metadata is None:
+        metadata = _split(dataset, _with_prepared_names(dataset, source), train_share, seed)
     jobs, problems = _plan(dataset, source, metadata, run, sizes)
     waiting = _unfinished(jobs, source, run, dataset)
     problems += _make(waiting, source, dataset, metadata, len(jobs))
@@ -101,23 +103,29 @@ def prepare(
             f"none of the {len(problems)} images of {dataset.name} could be prepared: "
             f"see {shown(run.problems(dataset.name))}"
         )
+    if lost and dataset.own is not None and published_metadata is None:
+        # Nothing has been published of these: only what can be read is divided.
+        rows = metadata[dataset.columns].reset_index(drop=True)
+        metadata = _split(dataset, rows, train_share, seed)
     with whole_file(run.metadata(dataset.name)) as temporary:
         metadata.to_csv(temporary)
-    print(_summary(dataset, run, len(metadata), len(jobs) - len(waiting), len(problems)))
+    print(_summary(dataset, run, metadata, len(jobs) - len(waiting), len(problems)))
     return metadata
 
 
-def _split(
-    dataset: Dataset, source: "WildlifeDataset", train_share: float, seed: int
-) -> pd.DataFrame:
-    """Metadata with prepared names and a split, out of the raw dataset."""
-    metadata = source.df.copy()
-    metadata["path"] = [
-        _prepared_name(dataset, row.path, row.image_id) for row in metadata.itertuples()
+def _with_prepared_names(dataset: Dataset, source: "WildlifeDataset") -> pd.DataFrame:
+    """The rows of the raw dataset, with the paths of the prepared images."""
+    paths = [
+        _prepared_name(dataset, path, image_id)
+        for path, image_id in zip(source.df["path"], source.df["image_id"], strict=True)
     ]
+    return source.df.assign(path=paths)[dataset.columns]
+
+
+def _split(dataset: Dataset, rows: pd.DataFrame, train_share: float, seed: int) -> pd.DataFrame:
     if not dataset.named:  # new photographs: nobody knows whom they show
-        return metadata[dataset.columns].assign(split=None)
-    return splits.add_closed_set_split(metadata[dataset.columns], train_share, seed)
+        return rows.assign(split=None)
+    return splits.add_closed_set_split(rows, train_share, seed)
 
 
 def _prepared_name(dataset: Dataset, path: str, image_id: object) -> str:
@@ -138,51 +146,37 @@ def _plan(
     """One job per image of the metadata; those that the raw dataset lacks are problems."""
     folders = {size: run.images(size, dataset.name) for size in sizes}
     rows = {str(image_id): row for row, image_id in enumerate(source.df["image_id"])}
+    raw_paths = source.df["path"].tolist()
     jobs, problems = [], []
     for position, (image_id, path) in enumerate(
         zip(metadata["image_id"].astype(str), metadata["path"], strict=True)
     ):
         targets = {size: inside(folder, path) for size, folder in folders.items()}
-        if image_id in rows:
-            jobs.append(_Job(rows[image_id], position, targets))
+        row = rows.get(image_id)
+        if row is None:
+            problems.append(Problem(image_id, "", "not in the raw dataset"))
+        elif _prepared_name(dataset, raw_paths[row], image_id) != path:
+            # Some datasets count their images: with one more, an id means another picture.
+            problems.append(Problem(image_id, raw_paths[row], "another picture in the raw dataset"))
         else:
-            problems.append(Problem(image_id, path, "not in the raw dataset"))
+            jobs.append(_Job(row, position, path, targets))
     return jobs, problems
 
 
 def _unfinished(
     jobs: list[_Job], source: "WildlifeDataset", run: Run, dataset: Dataset
 ) -> list[_Job]:
-    """The jobs whose images are missing, or older than their picture or than the rule."""
-    mark = _mark_rule(run, dataset)
-    for folder in {path.parent for job in jobs for path in job.targets.values()}:
-        for leftover in folder.glob(".*.part*"):  # of a run that was killed
-            leftover.unlink()
-    return [job for job in jobs if not _is_finished(job, source, mark)]
-
-
-def _mark_rule(run: Run, dataset: Dataset) -> float:
-    """Write down what decides the pixels, if it has changed; return when that was."""
+    """The jobs whose images are missing, after outdated ones have been removed."""
+    code = "".join(inspect.getsource(function) for function in (_make_image, crop))
     rule = {
         "crop": dataset.crop,
-        "code": hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
+        "code": hashlib.sha256(code.encode()).hexdigest(),
         "versions": {name: version(name) for name in PIXEL_MAKERS},
     }
-    text = json.dumps(rule, indent=2) + "\n"
-    mark = run.prepared_by(dataset.name)
-    if not mark.is_file() or mark.read_text() != text:
-        with whole_file(mark) as temporary:
-            temporary.write_text(text)
-    return mark.stat().st_mtime
-
-
-def _is_finished(job: _Job, source: "WildlifeDataset", not_before: float) -> bool:
-    try:
-        made = min(path.stat().st_mtime for path in job.targets.values())
-        picture = source.get_absolute_path(source.df["path"].iloc[job.source_row])
-        return made >= max(not_before, Path(picture).stat().st_mtime)
-    except FileNotFoundError:
-        return False
+    digests = record.digests(source, dataset.crop)
+    now = {job.path: digests[job.source_row] for job in jobs}
+    record.remove_outdated(run, dataset.name, rule, now)
+    return [job for job in jobs if not all(map(os.path.isfile, job.targets.values()))]
 
 
 def _make(
@@ -238,7 +232,7 @@ def _make_image(source: "WildlifeDataset", picture: Image.Image, job: _Job, rule
         try:
             with whole_file(job.targets[size]) as temporary:
                 image.save(temporary)
-        except ValueError as error:  # an extension that Pillow does not write
+        except (ValueError, OSError) as error:  # no format, too long a side, or too long a name
             return f"cannot be saved: {_one_line(error)}"
     return ""
 
@@ -272,6 +266,8 @@ def _why_unreadable(source: "WildlifeDataset", row: int, error: Exception) -> st
         return "file is missing"
     if file.stat().st_size == 0:
         return "file is empty"
+    if not os.access(file, os.R_OK):
+        return "file may not be read: give yourself the permission"
     if "CV_IO_MAX_IMAGE" in str(error):
         return "more pixels than OpenCV reads"
     return "not readable as an image"
@@ -282,23 +278,29 @@ def _one_line(error: Exception) -> str:
 
 
 def _write_problems(path: Path, problems: list[Problem]) -> None:
-    columns = ["image_id", "raw_path", "reason"]
-    table = pd.DataFrame([asdict(problem) for problem in problems], columns=columns)
+    table = pd.DataFrame([asdict(problem) for problem in problems], columns=PROBLEM_COLUMNS)
     with whole_file(path) as temporary:
         table.to_csv(temporary, index=False)
 
 
 def read_problems(run: Run, dataset: str) -> pd.DataFrame:
     """Images that `prepare` had to leave out: `image_id, raw_path, reason`."""
-    return pd.read_csv(run.problems(dataset), dtype=str)
+    file = run.problems(dataset)
+    if not file.is_file():  # metadata that were not made here
+        return pd.DataFrame(columns=PROBLEM_COLUMNS)
+    return pd.read_csv(file, dtype=str, keep_default_na=False)
 
 
-def _summary(dataset: Dataset, run: Run, images: int, kept: int, problems: int) -> str:
-    text = f"{dataset.name}: {images} images prepared"
+def _summary(dataset: Dataset, run: Run, metadata: pd.DataFrame, kept: int, problems: int) -> str:
+    text = f"{dataset.name}: {len(metadata)} images prepared"
     if kept:
         text += f", {kept} of them by an earlier run"
     if problems:
         text += f"; {problems} could not be, see {shown(run.problems(dataset.name))}"
+    test, train = (metadata[metadata["split"] == part] for part in ("test", "train"))
+    alone = (~test["identity"].isin(train["identity"])).sum()
+    if alone:
+        text += f"; {alone} test images lost all training images of their individual"
     return text
 
 

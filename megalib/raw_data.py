@@ -61,8 +61,8 @@ def fetch(dataset: Dataset, raw: Path, download: bool) -> Path:
         raise UserError(f"no pictures in {shown(folder)}")
     if dataset.by_hand:
         raise UserError(
-            f"{dataset.name} must be downloaded by hand ({dataset.by_hand}): follow {GUIDE} "
-            f"and put the unpacked files into {shown(folder)}"
+            f"{dataset.name} must be downloaded by hand ({dataset.by_hand}): follow "
+            f"{GUIDE}#{dataset.name.lower()} and put the unpacked files into {shown(folder)}"
         )
     if not download:
         raise UserError(
@@ -82,6 +82,7 @@ def _download(dataset: Dataset, folder: Path) -> None:
     try:
         partial.mkdir(parents=True)
         wildlife.download(dataset.loader, partial)
+        read(dataset, partial)  # some loaders overlook that a program they call has failed
         partial.replace(folder)
     except Exception as error:  # wildlife-datasets raises bare exceptions with instructions
         reason = " ".join(str(error).split())

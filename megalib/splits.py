@@ -1,22 +1,32 @@
-"""The closed-set split, the aggregated training set, and the comparison with the published."""
+"""The closed-set split, the aggregated training set, and the comparison with the published.
 
+On the command line, the published metadata are fetched, divided again, and compared::
+
+    python -m megalib.splits            all datasets whose digests are known
+    python -m megalib.splits LionData
+"""
+
+import argparse
 import hashlib
-import io
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from megalib import published
-from megalib.errors import UserError
+from megalib.errors import UserError, choose
 from megalib.files import shown
 
 UNKNOWN = "unknown"
+PARTS = ("train", "test")
 TEXT_COLUMNS = {"image_id": str, "identity": str, "path": str, "date": str, "split": str}
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read a metadata file; ids and identities stay text, also where they look like numbers.
+    """Read a metadata file; ids and identities stay text, whatever they look like.
+
+    An animal may be called "007", "NA" or "None". Only an empty split or date is a missing one.
 
     Raises:
         UserError: the file is missing or lacks a column.
@@ -25,7 +35,13 @@ def read(path: Path) -> pd.DataFrame:
         raise UserError(
             f"no prepared data at {shown(path)}: run 1_prepare.ipynb first, or `make book`"
         )
-    metadata = pd.read_csv(path, index_col=0, dtype=TEXT_COLUMNS)
+    metadata = pd.read_csv(
+        path,
+        index_col=0,
+        dtype=TEXT_COLUMNS,
+        keep_default_na=False,
+        na_values={"split": [""], "date": [""]},
+    )
     missing = {"image_id", "identity", "path", "split"} - set(metadata)
     if missing:
         raise UserError(f"{shown(path)} lacks the columns {', '.join(sorted(missing))}")
@@ -56,7 +72,7 @@ def add_closed_set_split(metadata: pd.DataFrame, share: float, seed: int) -> pd.
     from megalib.wildlife import splits  # takes seconds to import
 
     splitter = splits.ClosedSetSplit(share, identity_skip=UNKNOWN, seed=seed)
-    train, test = splitter.split(metadata.assign(identity=_as_in_a_file(metadata)))[0]
+    train, test = splitter.split(metadata.assign(identity=_sortable(metadata["identity"])))[0]
     result = metadata.copy()
     result["split"] = pd.Series(dtype=object)
     result.loc[train, "split"] = "train"
@@ -64,14 +80,17 @@ def add_closed_set_split(metadata: pd.DataFrame, share: float, seed: int) -> pd.
     return result
 
 
-def _as_in_a_file(metadata: pd.DataFrame) -> pd.Series:
-    """Identities as pandas reads them from a CSV file: as numbers where all look like numbers.
+def _sortable(identity: pd.Series) -> pd.Series:
+    """Identities as numbers where all are different numbers, otherwise as they are.
 
-    The published split was made of a file, and goes through the individuals in sorted order;
-    numbers sort in another way than their texts.
+    The published split was made of a file in which numbers were read as such, and goes through
+    the individuals in sorted order; numbers sort in another way than their texts. Where two names
+    are one number, as "7" and "007", they stay names: nobody becomes someone else.
     """
-    file = io.StringIO(metadata[["identity"]].to_csv(index=False))
-    return pd.read_csv(file)["identity"].set_axis(metadata.index)
+    numbers = pd.to_numeric(identity, errors="coerce")
+    if numbers.isna().any() or numbers.nunique() != identity.nunique():
+        return identity
+    return numbers
 
 
 def aggregate(metadata: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -101,8 +120,25 @@ def digest(image_ids: Iterable[object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def compare_with_published(dataset: str, metadata: pd.DataFrame) -> str:
-    """Say in one sentence how a split relates to the published one.
+def is_published(dataset: str, metadata: pd.DataFrame) -> bool | None:
+    """Whether a split is the published one, by the digests of its parts; None if not known.
+
+    Args:
+        dataset: name of the dataset.
+        metadata: with `image_id` and `split`.
+    """
+    facts = published.datasets()
+    if dataset not in facts.index or pd.isna(facts.loc[dataset, "train_sha256"]):
+        return None
+    fact = facts.loc[dataset]
+    return all(
+        digest(metadata.loc[metadata["split"] == part, "image_id"]) == fact[f"{part}_sha256"]
+        for part in PARTS
+    )
+
+
+def compare_with_published(dataset: str, metadata: pd.DataFrame, file: Path | None = None) -> str:
+    """Say in one or two sentences how a split relates to the published one.
 
     The digests of the published split tell whether it is the same. What exactly differs can be
     told only where the published metadata file is on disk, see `published.fetch_metadata`.
@@ -110,23 +146,26 @@ def compare_with_published(dataset: str, metadata: pd.DataFrame) -> str:
     Args:
         dataset: name of the dataset.
         metadata: with `image_id`, `identity` and `split`.
+        file: that holds them, if it shall be compared too.
     """
     facts = published.datasets()
     if dataset not in facts.index:
         return "There is no published split of these pictures."
-    fact = facts.loc[dataset]
-    if pd.isna(fact["train_sha256"]):
+    same = is_published(dataset, metadata)
+    if same is None:
         return "The digest of the published split is not known, so it cannot be compared."
-    parts = ("train", "test")
-    found = {part: metadata.loc[metadata["split"] == part, "image_id"] for part in parts}
-    if all(digest(found[part]) == fact[f"{part}_sha256"] for part in parts):
-        counts = ", ".join(f"{len(found[part])} {part}" for part in parts)
-        return f"Identical to the published split ({counts} images)."
-    file = published.metadata_file(dataset)
-    if file.is_file():
-        return f"Differs from the published split: {_differences(metadata, read(file))}."
+    fact, found = facts.loc[dataset], metadata["split"].value_counts()
+    if same:
+        counts = ", ".join(f"{found[part]} {part}" for part in PARTS)
+        text = f"Identical to the published split ({counts} images)."
+        if file and hashlib.sha256(file.read_bytes()).hexdigest() == fact["metadata_sha256"]:
+            text += " The metadata file is the published one, byte for byte."
+        return text
+    kept = published.metadata_file(dataset)
+    if kept.is_file():
+        return f"Differs from the published split: {_differences(metadata, read(kept))}."
     counts = ", ".join(
-        f"{len(found[part])} instead of {fact[f'n_{part}']:.0f} {part} images" for part in parts
+        f"{found.get(part, 0)} instead of {fact[f'n_{part}']:.0f} {part} images" for part in PARTS
     )
     return (
         f"Differs from the published split: {counts}. Likely reasons: labels that were corrected "
@@ -153,3 +192,44 @@ def _differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> str:
         "in another part (another seed or share, or a consequence of the above)": int(moved.sum()),
     }
     return "; ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
+def prove(dataset: str, address: str = published.METADATA_URL) -> str:
+    """Fetch the published metadata of a dataset, divide them again, and compare.
+
+    Args:
+        dataset: one of those whose digests are known.
+        address: see `published.fetch_metadata`.
+
+    Returns:
+        What `compare_with_published` says.
+
+    Raises:
+        UserError: the metadata cannot be fetched, or are not the published ones.
+    """
+    theirs = read(published.fetch_metadata(dataset, address))
+    ours = add_closed_set_split(theirs.drop(columns="split"), 0.8, 666)
+    return compare_with_published(dataset, ours)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line; one line per dataset, and a failure if one is not identical."""
+    known = published.datasets().dropna(subset="metadata_sha256").index
+    parser = argparse.ArgumentParser(description=prove.__doc__.splitlines()[0])
+    parser.add_argument("datasets", nargs="*", default=list(known), help="all known by default")
+    parser.add_argument("--address", default=published.METADATA_URL, help="of the published files")
+    options, proven = parser.parse_args(arguments), 0
+    for dataset in options.datasets:
+        try:
+            told = prove(choose("dataset", dataset, known), options.address)
+        except UserError as error:
+            told = str(error)
+        proven += told.startswith("Identical")
+        print(f"{dataset}: {told}")
+    print(f"{proven} of {len(options.datasets)} identical")
+    if proven < len(options.datasets):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,8 @@
 """Each rule of the preparation against an independent computation on small pictures."""
 
 import os
+import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -9,10 +11,12 @@ import time
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from torchvision.transforms import Resize
 
 from megalib import prepare, raw_data, splits
 from megalib.catalogue import CATALOGUE, Dataset, find
@@ -92,6 +96,26 @@ def test_boxes_are_cut_out_and_two_animals_become_two_images(tmp_path, run, monk
         np.testing.assert_array_equal(second, resized(source[0:24, 15:27], size))
 
 
+class Crowded(Boxed):
+    """Two animals in one picture, none with a box, as in ATRW."""
+
+    def create_catalogue(self):
+        return super().create_catalogue().drop(columns="bbox")
+
+
+def test_without_boxes_each_animal_of_a_picture_gets_the_whole_picture(tmp_path, run, monkeypatch):
+    for number, name in enumerate(["one", "two"]):
+        write_image(tmp_path / "p" / f"{name}.png", (30, 24), number)
+    metadata = prepare.prepare(
+        entry(monkeypatch, Crowded, crop="full"), tmp_path, run, sizes=[8, 16]
+    )
+    assert metadata["path"].tolist() == ["p/one_a1.png", "p/one_a2.png", "p/two_b1.png"]
+    for size in (8, 16):
+        for name, path in zip(["one", "one", "two"], metadata["path"], strict=True):
+            expected = resized(pixels(tmp_path / "p" / f"{name}.png"), size)
+            np.testing.assert_array_equal(pixels(run.images(size, "Crowded") / path), expected)
+
+
 def test_the_black_margin_is_cut_off(tmp_path, run, monkeypatch):
     picture = np.zeros((30, 40, 3), np.uint8)
     picture[6:21, 10:34] = np.random.default_rng(0).integers(1, 255, (15, 24, 3))
@@ -128,18 +152,42 @@ def test_every_published_rule_is_one_that_prepare_knows():
         assert issubclass(dataset.loader, loaders.WildlifeDataset)
 
 
+def as_published(picture: Path, folder: Path, size: int, name: str) -> bytes:
+    """The bytes that the public `prepare_data.py` writes: its calls, one picture, one size."""
+    pixels = cv2.cvtColor(cv2.imread(str(picture)), cv2.COLOR_BGR2RGB)
+    target = folder / f"{size}-{name}"
+    Resize(size)(Image.fromarray(pixels)).save(target)
+    return target.read_bytes()
+
+
+RAW = [name for name in CATALOGUE if raw_data.is_there(find(name), SHARED / "data")]
+
+
 @needs_shared
 @pytest.mark.slow
-def test_lions_from_raw_images_equal_the_published_metadata(run):
-    folder = raw_data.fetch(find("LionData"), SHARED / "data", download=False)
-    metadata = prepare.prepare(find("LionData"), folder, run, sizes=[64])
-    published = SHARED / "published" / "metadata" / "LionData.csv"
-    assert run.metadata("LionData").read_bytes() == published.read_bytes()
-    assert all((run.images(64, "LionData") / path).is_file() for path in metadata["path"])
-    raw = loaders.LionData(str(folder)).df["path"].iloc[0]
-    expected = resized(np.asarray(Image.open(folder / raw).convert("RGB")), 64)
-    found = pixels(run.images(64, "LionData") / metadata["path"].iloc[0])
-    np.testing.assert_array_equal(found, expected)
+@pytest.mark.parametrize("name", RAW)
+def test_raw_images_become_the_published_metadata_and_the_bytes_of_the_public_code(
+    name, run, tmp_path
+):
+    """All metadata, and the bytes of sixty images spread over the dataset."""
+    dataset = find(name)
+    folder = raw_data.fetch(dataset, SHARED / "data", download=False)
+    metadata = prepare.prepare(dataset, folder, run, sizes=[16])
+    told = splits.compare_with_published(name, metadata, run.metadata(name))
+    assert told.startswith("Identical")
+    assert told.endswith("byte for byte.")
+    assert all((run.images(16, name) / path).is_file() for path in metadata["path"])
+    if dataset.crop != "full":
+        return
+    sample = splits.read(run.metadata(name)).iloc[:: len(metadata) // 60]
+    assert len(sample) >= 60
+    prepare.prepare(dataset, folder, run, [256, 518], published_metadata=sample)
+    raw = raw_data.read(dataset, folder).df.set_index("image_id")["path"]
+    for row in sample.itertuples():
+        for size in (256, 518):
+            made = run.images(size, name) / row.path
+            expected = as_published(folder / raw[row.image_id], tmp_path, size, made.name)
+            assert made.read_bytes() == expected, made
 
 
 def test_a_folder_without_images_is_refused_and_nothing_is_written(tmp_path, run):
@@ -194,21 +242,33 @@ def zoo(tmp_path):
     picture.convert("CMYK").save(folder / "cmyk.jpg")
     picture.convert("L").save(folder / "grey.jpg")
     picture.convert("P").save(folder / "palette.png")
-    picture.convert("RGBA").save(folder / "alpha.png")
-    Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257).save(
-        folder / "16.png"
-    )
+    alpha = np.full((30, 40), 128, np.uint8)
+    alpha[:9] = 0
+    Image.fromarray(np.dstack([np.asarray(picture), alpha])).save(folder / "alpha.png")
+    deep = np.asarray(picture.convert("L")).astype(np.uint16) * 251
+    Image.fromarray(deep).save(folder / "16.png")
     turned = Image.Exif()
     turned[0x0112] = 6
     picture.save(folder / "turned.jpg", exif=turned)
+    picture.save(folder / "turned.png", exif=turned)
     whole = (folder / "plain.jpg").read_bytes()
-    (folder / "truncated.jpg").write_bytes(whole[: len(whole) * 2 // 3])
+    (folder / "truncated.jpg").write_bytes(whole[:-150])
     picture.save(folder / "whole.png")
     (folder / "truncated.png").write_bytes((folder / "whole.png").read_bytes()[:300])
     (folder / "empty.jpg").touch()
     (folder / "text.jpg").write_text("no image")
     (folder / "huge.png").write_bytes(huge_png(60000, 60000))
     return find("Zoo", {"Zoo": str(tmp_path / "zoo")})
+
+
+# How each lossless file is to be read, by Pillow alone.
+PIXELS = {
+    "palette.png": lambda image: np.asarray(image.convert("RGB")),
+    "alpha.png": lambda image: np.asarray(image)[..., :3],  # the transparency is ignored
+    "16.png": lambda image: np.dstack([(np.asarray(image) >> 8).astype(np.uint8)] * 3),
+    "turned.png": lambda image: np.rot90(np.asarray(image), -1),  # as the EXIF tag wants it
+    "whole.png": np.asarray,
+}
 
 
 def test_every_kind_of_file_is_read_as_wildlife_datasets_does_or_listed(zoo, run, capsys):
@@ -220,19 +280,44 @@ def test_every_kind_of_file_is_read_as_wildlife_datasets_does_or_listed(zoo, run
         "Ada/text.jpg": "not readable as an image",
         "Ada/truncated.png": "not readable as an image",
     }
-    assert "9 images prepared; 4 could not be, see" in capsys.readouterr().out
-    assert len(metadata) == 9
+    told = capsys.readouterr()
+    assert "10 images prepared; 4 could not be, see" in told.out
+    assert re.search(r"14/14 \[\d\d:\d\d<\d\d:\d\d, .*image/s\]", told.err)  # time left, and rate
     source = raw_data.read(zoo, zoo.own).df.set_index("image_id")["path"]
-    sizes = {}
-    for row in metadata.itertuples():
-        raw = zoo.own / source[row.image_id]
-        made = run.images(16, "Zoo") / row.path
-        sizes[raw.name] = Image.open(made).size
-        if raw.suffix == ".png":
-            expected = resized(np.asarray(loaders.utils.load_image(str(raw))), 16)
-            np.testing.assert_array_equal(pixels(made), expected)
-    assert sizes.pop("turned.jpg") == (16, 21)  # as the EXIF tag wants it
-    assert set(sizes.values()) == {(21, 16)}
+    made = {
+        Path(source[row.image_id]).name: Image.open(run.images(16, "Zoo") / row.path)
+        for row in metadata.itertuples()
+    }
+    for name, expected in PIXELS.items():
+        image = np.ascontiguousarray(expected(Image.open(zoo.own / "Ada" / name)))
+        np.testing.assert_array_equal(np.asarray(made.pop(name)), resized(image, 16), err_msg=name)
+    plain = resized(pixels(zoo.own / "Ada" / "plain.jpg"), 16).astype(float)
+    turned = np.rot90(pixels(zoo.own / "Ada" / "turned.jpg"), -1)
+    expected = {
+        "plain.jpg": plain,
+        "grey.jpg": np.dstack([plain @ [0.299, 0.587, 0.114]] * 3),
+        "cmyk.jpg": plain,
+        "turned.jpg": resized(np.ascontiguousarray(turned), 16),
+        "truncated.jpg": plain,
+    }
+    assert set(made) == set(expected)
+    for name, image in made.items():
+        assert image.mode == "RGB"
+        difference = np.abs(np.asarray(image).astype(float) - expected[name])
+        if name == "truncated.jpg":  # read as far as it goes, the rest is grey
+            assert np.abs(np.asarray(image)[-1, -5:].astype(float) - 128).max() < 9
+            difference = difference[:6]
+        assert difference.mean() < 6, name
+
+
+def test_a_file_that_may_not_be_read_is_listed_as_such(zoo, run, monkeypatch):
+    locked, allowed = zoo.own / "Ada" / "text.jpg", os.access
+    monkeypatch.setattr(
+        prepare.os, "access", lambda path, mode: path != locked and allowed(path, mode)
+    )
+    prepare.prepare(zoo, zoo.own, run, sizes=[16])
+    problems = prepare.read_problems(run, "Zoo").set_index("raw_path")["reason"]
+    assert problems["Ada/text.jpg"] == "file may not be read: give yourself the permission"
 
 
 def test_if_no_image_can_be_read_there_is_no_metadata(tmp_path, run):
@@ -259,7 +344,7 @@ def test_finished_images_are_kept_and_changed_pictures_are_made_again(zoo, run, 
     before = {path: path.stat().st_mtime_ns for path in run.images(16, "Zoo").rglob("*.*")}
     capsys.readouterr()
     second = prepare.prepare(zoo, zoo.own, run, sizes=[16])
-    assert "9 images prepared, 9 of them by an earlier run; 4 could" in capsys.readouterr().out
+    assert "10 images prepared, 10 of them by an earlier run; 4 could" in capsys.readouterr().out
     pd.testing.assert_frame_equal(first, second)
     assert before == {path: path.stat().st_mtime_ns for path in before}
     write_image(zoo.own / "Ada" / "plain.jpg", (40, 30), 2)
@@ -277,6 +362,150 @@ def test_another_rule_makes_all_images_again(zoo, run):
     assert all(path.stat().st_mtime_ns > old for path, old in before.items())
 
 
+def made_of(run: Run, source: str, sizes=(16,)) -> dict[str, bytes]:
+    """Prepare one's own pictures; return the bytes of all images."""
+    pets = find("Pets", {"Pets": str(source)})
+    prepare.prepare(pets, raw_data.folder_of(pets, run.folder), run, sizes=sizes)
+    return tree(run.images_root)
+
+
+def afresh(tmp_path, monkeypatch, source, sizes=(16,)) -> dict[str, bytes]:
+    """What a run that holds nothing yet makes of one's own pictures."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("MEGALIB_RUNS", str(tmp_path / "afresh"))
+        made = made_of(Run("test"), source, sizes)
+    shutil.rmtree(tmp_path / "afresh")
+    return made
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """Four pictures of two animals, and the same with boxes in a CSV file."""
+    for number in range(4):
+        write_image(tmp_path / "pets" / f"pet{number % 2}" / f"{number}.png", (40, 30), number)
+    rows = [f'pet{number % 2}/{number}.png,pet{number % 2},"2,3,20,20"' for number in range(4)]
+    (tmp_path / "pets" / "pets.csv").write_text("\n".join(["path,identity,bbox", *rows]))
+    return tmp_path / "pets"
+
+
+def test_pictures_of_another_folder_are_not_taken_for_those_of_the_same_name(
+    tmp_path, pets, run, monkeypatch
+):
+    first = made_of(run, pets)
+    for number in range(4):
+        path = Path(f"pet{number % 2}", f"{number}.png")
+        write_image(tmp_path / "others" / path, (40, 30), number + 9)
+        os.utime(tmp_path / "others" / path, (1, 1))  # older than all images of the run
+    second = made_of(run, tmp_path / "others")
+    assert second == afresh(tmp_path, monkeypatch, tmp_path / "others")
+    assert set(second) == set(first)
+    assert all(second[path] != content for path, content in first.items())
+
+
+def test_a_picture_replaced_by_one_of_the_same_time_is_made_again(tmp_path, pets, run, monkeypatch):
+    made_of(run, pets)
+    picture = pets / "pet0" / "0.png"
+    facts = picture.stat()
+    write_image(picture, (44, 30), 99)
+    os.utime(picture, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert made_of(run, pets) == afresh(tmp_path, monkeypatch, pets)
+
+
+def test_a_changed_box_makes_just_its_image_again_in_all_sizes(tmp_path, pets, run, monkeypatch):
+    table = pets / "pets.csv"
+    rows = pd.read_csv(table).assign(image_id=["a", "b", "c", "d"])
+    rows.to_csv(table, index=False)
+    made_of(run, table, [16, 24])
+    before = {path: path.stat().st_mtime_ns for path in run.images_root.rglob("*.png")}
+    rows.loc[2, "bbox"] = "1,1,25,20"
+    rows.to_csv(table, index=False)
+    made_of(run, table, [24])  # the image of 16 pixels would be made of another box
+    made = made_of(run, table, [16, 24])
+    assert made == afresh(tmp_path, monkeypatch, table, [16, 24])
+    changed = {path.name for path, time in before.items() if path.stat().st_mtime_ns != time}
+    assert changed == {"2_c.png"}
+
+
+def test_a_changed_mask_makes_its_images_again(tmp_path, run, monkeypatch):
+    for number in (1, 2):
+        write_image(tmp_path / f"image{number}.png", (40, 30), number)
+    mask = np.full((30, 40, 3), 255, np.uint8)
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    dataset = entry(monkeypatch, Masked, crop="mask_then_crop_black", unique_file_name=False)
+    prepare.prepare(dataset, tmp_path, run, sizes=[12])
+    mask[:10] = 0
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    prepare.prepare(dataset, tmp_path, run, sizes=[12])
+    expected = resized(pixels(tmp_path / "image1.png")[10:29, :39], 12)
+    np.testing.assert_array_equal(pixels(run.images(12, "Masked") / "image1.png"), expected)
+
+
+@pytest.mark.parametrize("stage", ["removing", "recording", "making"])
+def test_a_run_killed_between_leaves_nothing_outdated(tmp_path, pets, run, monkeypatch, stage):
+    made_of(run, pets)
+    for number in range(4):
+        write_image(pets / f"pet{number % 2}" / f"{number}.png", (40, 30), number + 9)
+    removed, unlink = [], Path.unlink
+
+    def kill(*_, **__):
+        raise KeyboardInterrupt
+
+    def kill_after_two(path, **_):
+        if path.suffix == ".png":
+            removed.append(path)
+            unlink(path)
+            if len(removed) == 2:
+                kill()
+
+    where = {
+        "removing": (Path, "unlink", kill_after_two),
+        "recording": (prepare.record, "whole_file", kill),
+        "making": (prepare, "_make", kill),
+    }
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(*where[stage])
+        made_of(run, pets)
+    assert made_of(run, pets) == afresh(tmp_path, monkeypatch, pets)
+
+
+def test_images_of_pictures_that_are_gone_are_removed(tmp_path, pets, run, monkeypatch):
+    made_of(run, pets)
+    (pets / "pet0" / "0.png").unlink()
+    assert made_of(run, pets) == afresh(tmp_path, monkeypatch, pets)
+
+
+def test_another_text_of_the_module_leaves_finished_images_alone(pets, run, monkeypatch):
+    made_of(run, pets)
+    before = {path: path.stat().st_mtime_ns for path in run.images_root.rglob("*.png")}
+    monkeypatch.setattr(prepare, "__doc__", "Another description.")
+    made_of(run, pets)
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    source = prepare.inspect.getsource
+    monkeypatch.setattr(prepare.inspect, "getsource", lambda code: source(code) + "# changed")
+    made_of(run, pets)
+    assert all(path.stat().st_mtime_ns > time for path, time in before.items())
+
+
+def test_what_a_killed_run_left_is_swept_up(pets, run):
+    made_of(run, pets)
+    for folder in (run.metadata("Pets").parent, run.images(16, "Pets") / "pet0"):
+        (folder / ".metadata.part123.csv").write_text("half")
+    made_of(run, pets)
+    assert list(run.folder.rglob(".*.part*")) == []
+
+
+def test_what_cannot_be_saved_is_listed_and_does_not_stop_the_run(tmp_path, run):
+    for number, name in enumerate(["a", "b", "n" * 245]):
+        write_image(tmp_path / "pets" / "Ada" / f"{name}.jpg", (40, 30), number)
+    write_image(tmp_path / "pets" / "Ada" / "long.jpg", (300, 1), 3)
+    made_of(run, tmp_path / "pets", [256])
+    problems = prepare.read_problems(run, "Pets").set_index("raw_path")["reason"]
+    assert len(problems) == 2
+    assert problems["Ada/long.jpg"].startswith("cannot be saved: OSError: ")
+    assert "File name too long" in problems[f"Ada/{'n' * 245}.jpg"]
+    assert len(splits.read(run.metadata("Pets"))) == 2
+
+
 def tree(folder) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
@@ -286,13 +515,22 @@ def tree(folder) -> dict[str, bytes]:
 
 
 PREPARE = """
+import os
 import sys
 from pathlib import Path
+import pandas as pd
 from megalib import prepare
 from megalib.catalogue import find
 from megalib.files import Run
 zoo = find("Zoo", {"Zoo": sys.argv[1]})
-print("ready", flush=True)
+
+def die(table, path, **_):  # in the middle of the last file
+    path.write_text("half")
+    if path.name.startswith(".metadata"):
+        os.kill(os.getpid(), 9)
+
+if sys.argv[2] == "metadata":
+    pd.DataFrame.to_csv = die
 prepare.prepare(zoo, Path(sys.argv[1]), Run("test"), sizes=[64, 200])
 """
 
@@ -306,13 +544,15 @@ def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_files(tmp_
     prepare.prepare(zoo, zoo.own, Run("test"), sizes=[64, 200])
     monkeypatch.setenv("MEGALIB_RUNS", str(tmp_path / "killed"))
     images, seen = Run("test").images(200, "Zoo"), 0
-    for wanted in (1, 25, 50):  # images that exist when the process is killed
-        command = [sys.executable, "-c", PREPARE, str(zoo.own)]
+    for wanted in (1, 40, "metadata"):  # images that exist when the process is killed
+        command = [sys.executable, "-c", PREPARE, str(zoo.own), str(wanted)]
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-        while len(list(images.rglob("[!.]*.png"))) < wanted and process.poll() is None:
+        while wanted != "metadata" and len(list(images.rglob("[!.]*.png"))) < wanted:
+            assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        if wanted != "metadata":
+            process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
         done = {path: path.stat().st_mtime_ns for path in images.rglob("[!.]*.png")}
         assert len(done) >= seen
         seen = len(done)
@@ -366,17 +606,62 @@ def test_published_metadata_cannot_name_a_path_outside(zoo, run, path):
 
 def test_published_metadata_replace_the_split_and_what_is_missing_is_listed(zoo, run):
     ids = raw_data.read(zoo, zoo.own).df.set_index("path")["image_id"]
+    plain, grey, cmyk = (ids[f"Ada/{name}.jpg"] for name in ("plain", "grey", "cmyk"))
     theirs = pd.DataFrame(
         {
-            "image_id": [ids["Ada/plain.jpg"], "gone", ids["Ada/grey.jpg"]],
-            "identity": ["Ada", "Bo", "Ada"],
-            "path": ["x/plain_1.jpg", "x/gone_2.jpg", "x/grey_3.jpg"],
-            "split": ["test", "train", "train"],
+            "image_id": [plain, "gone", grey, cmyk],
+            "identity": ["Ada", "Bo", "Ada", "Ada"],
+            "path": [
+                *(f"Ada/plain_{plain}.jpg", "Ada/gone_2.jpg", f"Ada/grey_{grey}.jpg"),
+                f"Ada/other_{cmyk}.jpg",
+            ],
+            "split": ["test", "train", "train", "train"],
         }
     )
     metadata = prepare.prepare(zoo, zoo.own, run, [16], published_metadata=theirs)
-    pd.testing.assert_frame_equal(metadata, theirs.drop(index=1))
-    assert sorted(tree(run.images(16, "Zoo"))) == ["x/grey_3.jpg", "x/plain_1.jpg"]
+    pd.testing.assert_frame_equal(metadata, theirs.drop(index=[1, 3]))
+    assert sorted(tree(run.images(16, "Zoo"))) == sorted(metadata["path"])
     assert prepare.read_problems(run, "Zoo").values.tolist() == [
-        ["gone", "x/gone_2.jpg", "not in the raw dataset"]
+        ["gone", "", "not in the raw dataset"],
+        [cmyk, "Ada/cmyk.jpg", "another picture in the raw dataset"],
     ]
+
+
+@pytest.mark.parametrize("path", ["", float("nan")])
+def test_published_metadata_with_an_empty_path_are_refused(zoo, run, path):
+    theirs = pd.DataFrame({"image_id": ["1"], "identity": ["A"], "path": [path], "split": ["test"]})
+    with pytest.raises(UserError, match="empty path"):
+        prepare.prepare(zoo, zoo.own, run, [16], published_metadata=theirs)
+
+
+def test_test_images_without_training_images_are_counted(zoo, run, capsys):
+    ids = raw_data.read(zoo, zoo.own).df.set_index("path")["image_id"]
+    names = [("plain", "Ada", "test"), ("grey", "Ada", "test"), ("empty", "Ada", "train")]
+    names.append(("cmyk", "Bo", "train"))
+    theirs = pd.DataFrame(
+        [
+            (ids[f"Ada/{name}.jpg"], identity, f"Ada/{name}_{ids[f'Ada/{name}.jpg']}.jpg", split)
+            for name, identity, split in names
+        ],
+        columns=["image_id", "identity", "path", "split"],
+    )
+    prepare.prepare(zoo, zoo.own, run, [16], published_metadata=theirs)
+    told = capsys.readouterr().out
+    assert told.strip().endswith("; 2 test images lost all training images of their individual")
+
+
+def test_own_pictures_are_divided_after_the_unreadable_ones_are_left_out(tmp_path, run):
+    for number in range(5):
+        write_image(tmp_path / "pets" / "Ada" / f"{number}.png", (20, 20), number)
+    made_of(run, tmp_path / "pets")
+    first = splits.read(run.metadata("Pets"))
+    raw = raw_data.read(find("Pets", {"Pets": str(tmp_path / "pets")}), tmp_path / "pets").df
+    lost = raw[raw["image_id"].isin(first.loc[first["split"] == "train", "image_id"])]
+    for path in lost["path"]:  # all images that would have been the training part
+        (tmp_path / "pets" / path).write_text("no image")
+    write_image(tmp_path / "pets" / "Ada" / "new.png", (20, 20), 9)
+    made_of(run, tmp_path / "pets")
+    second = splits.read(run.metadata("Pets"))
+    assert len(second) == 2
+    assert sorted(second["split"]) == ["test", "train"]
+    assert list(second.index) == [0, 1]

@@ -107,6 +107,40 @@ def test_metadata_are_fetched_once_and_checked(server, run):
     assert Quiet.asked == ["/StripeSpotter/metadata.csv"]
 
 
+@needs_shared
+def test_one_command_proves_the_splits_of_all_published_metadata_it_can_fetch(server, run, capsys):
+    address, root = server
+    names = []
+    for file in sorted((SHARED / "published" / "metadata").glob("*.csv")):
+        serve(root, file.stem, file.read_bytes())
+        names.append(file.stem)
+    splits.main([*names, "--address", address])
+    told = capsys.readouterr().out.splitlines()
+    for name, line in zip(names, told, strict=False):
+        assert line.startswith(f"{name}: Identical to the published split (")
+    assert told[-1] == "6 of 6 identical"
+    with pytest.raises(SystemExit) as ended:
+        splits.main(["--address", address])
+    told = capsys.readouterr().out.splitlines()
+    assert ended.value.code == 1
+    assert len(told) == 28
+    assert sum("404" in line for line in told) == 21
+    assert told[-1] == "6 of 27 identical"
+
+
+@needs_shared
+def test_the_proof_fails_where_the_split_is_another(server, run, capsys, monkeypatch):
+    file = SHARED / "published" / "metadata" / "StripeSpotter.csv"
+    serve(server[1], "StripeSpotter", file.read_bytes())
+    divide = splits.add_closed_set_split
+    monkeypatch.setattr(
+        splits, "add_closed_set_split", lambda rows, share, seed: divide(rows, share, seed + 1)
+    )
+    with pytest.raises(SystemExit):
+        splits.main(["StripeSpotter", "--address", server[0]])
+    assert "StripeSpotter: Differs from the published split" in capsys.readouterr().out
+
+
 def test_another_content_than_the_published_one_is_refused_and_not_kept(server, run):
     address, root = server
     serve(root, "LionData", b",image_id,identity,path,split\n")

@@ -1,4 +1,6 @@
 import hashlib
+import tempfile
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -7,9 +9,12 @@ from hypothesis import strategies as st
 
 from megalib import published, splits
 from megalib.errors import UserError
+from megalib.wildlife import splits as loaders
 
 from .conftest import SHARED, needs_shared
 
+# What animals are called in folders of the field, also what a reader of CSV files may mistake.
+NAMES = ["a", "b", "unknown", "NA", "None", "nan", "null", "7", "007", "1", "1.0", "1e0", "inf"]
 METADATA = sorted((SHARED / "published" / "metadata").glob("*.csv"))
 
 
@@ -61,7 +66,7 @@ def test_drawn_datasets_and_unknown_digests_are_not_compared():
 
 @settings(deadline=None, max_examples=30)
 @given(
-    st.lists(st.sampled_from(["a", "b", "c", "unknown"]), min_size=2, max_size=60),
+    st.lists(st.sampled_from(NAMES), min_size=2, max_size=60),
     st.integers(0, 9),
 )
 def test_every_test_identity_is_in_training_and_the_unknown_in_neither(identities, seed):
@@ -77,6 +82,28 @@ def test_every_test_identity_is_in_training_and_the_unknown_in_neither(identitie
     assert train == set(identities) - {"unknown"}
     assert (result["split"].isna() == (result["identity"] == "unknown")).all()
     assert list(result["image_id"]) == list(metadata["image_id"])
+    with tempfile.TemporaryDirectory() as folder:
+        result.to_csv(Path(folder, "metadata.csv"))
+        again = splits.read(Path(folder, "metadata.csv"))
+    pd.testing.assert_frame_equal(again, result, check_dtype=False)
+
+
+@pytest.mark.parametrize("names", [["7", "007"], ["1", "1.0"], ["None", "NA"], ["nan", "3"]])
+def test_every_animal_has_its_own_share(names):
+    """Four images of each in five, whatever a number their names might be."""
+    result = splits.add_closed_set_split(frame(names * 10), 0.8, 666)
+    for name in names:
+        own = result.loc[result["identity"] == name, "split"]
+        assert own.value_counts().to_dict() == {"train": 8, "test": 2}
+
+
+def test_numbers_are_gone_through_in_their_order_as_in_the_published_split():
+    """Numbers as text are divided as the same numbers are, however their texts would sort."""
+    numbers = [number for number in (9, 10, 100, 2) for _ in range(7)]
+    ours = splits.add_closed_set_split(frame([str(number) for number in numbers]), 0.8, 666)
+    splitter = loaders.ClosedSetSplit(0.8, identity_skip="unknown", seed=666)
+    train, _ = splitter.split(frame(numbers))[0]
+    assert ours.index[ours["split"] == "train"].tolist() == sorted(train)
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.2, 1.5])
