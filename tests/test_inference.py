@@ -3,11 +3,13 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from megalib import features, flavours, images, inference, networks, published, results, splits
 from megalib.errors import UserError
@@ -36,22 +38,48 @@ def test_one_row_per_image_in_order_and_the_mode_is_given_back(flavour, prepared
         np.testing.assert_allclose(rows[index], alone, atol=1e-5)
 
 
-def test_features_that_are_no_numbers_are_not_passed_on(flavour, prepared):
-    class Broken(torch.nn.Module):
-        num_features = 2
+class Constant(torch.nn.Module):
+    """Gives every image the same embedding."""
 
-        def __init__(self):
-            super().__init__()
-            self.weight = torch.nn.Parameter(torch.zeros(1))
+    num_features = 2
 
-        def forward(self, pixels):
-            return torch.full((len(pixels), 2), torch.nan)
+    def __init__(self, value):
+        super().__init__()
+        self.scale, self.value = torch.nn.Parameter(torch.tensor(1.0)), value
 
-    metadata = splits.read(prepared.metadata("DemoLeopard"))
-    folder = prepared.images(256, "DemoLeopard")
-    data = images.ImageFiles(folder, metadata["path"], images.inference_transform(flavour))
-    with pytest.raises(RuntimeError, match="21 rows are not finite"):
-        features.extract(Broken(), data, CPU)
+    def forward(self, pixels):
+        if self.value is None:
+            raise ValueError("no memory")
+        embeddings = torch.ones(len(pixels), 2) * self.scale
+        embeddings[-1] = self.value
+        return embeddings
+
+
+def test_features_that_are_no_numbers_are_not_passed_on(gallery):
+    with pytest.raises(UserError, match=r"3 embeddings.*the first is that of images/8_8\.png"):
+        features.extract(Constant(torch.nan), gallery, CPU, batch_size=9)
+    part = torch.utils.data.Subset(gallery, range(5, 9))
+    with pytest.raises(UserError, match=r"1 embeddings.*images/8_8\.png"):
+        features.extract(Constant(torch.inf), part, CPU)
+
+
+@pytest.mark.parametrize("value", [1.0, torch.nan, None])
+def test_a_network_is_given_back_as_it_was(gallery, value):
+    """Frozen parts stay frozen, and it can be trained, whether the extraction went well or not."""
+    frozen = torch.nn.Sequential(torch.nn.Dropout(0.5))
+    model = Constant(value)
+    model.frozen, model.head = frozen.eval(), torch.nn.Dropout(0.1)
+    assert (model.training, frozen.training, model.head.training) == (True, False, True)
+    try:
+        features.extract(model, gallery, CPU)
+    except (UserError, ValueError):
+        assert value != 1.0
+    assert model.training and model.head.training
+    assert not frozen.training and not frozen[0].training
+    model.value = 2.0
+    model(torch.zeros(3, 3, 8, 8)).sum().backward()
+    assert model.scale.grad == 4.0  # two ones for each image that was not overwritten
+    assert not model.scale.is_inference()
 
 
 def test_features_survive_their_file(tmp_path):
@@ -92,7 +120,7 @@ def test_cached_features_are_taken_only_for_the_same_network_and_images(
     assert calls == [21]
     second = features.cached(file, other, flavour, gallery, CPU)
     assert not np.allclose(first, second)
-    assert "other weights or images" in capsys.readouterr().out
+    assert "of other weights, images, transform or precision" in capsys.readouterr().out
     features.cached(file, other, replace(flavour, mean=(0.5, 0.5, 0.5)), gallery, CPU)
     assert calls == [21, 21, 21]
     picture = gallery.folder / gallery.paths[3]
@@ -190,13 +218,37 @@ def test_two_processes_extract_the_features_of_one(prepared, tmp_path):
     assert results.read(prepared, [NAME])["n_query"].tolist() == [4]
 
 
-def test_images_are_divided_and_none_is_lost_or_doubled(monkeypatch):
-    monkeypatch.setattr(features, "PART", 8)
+def test_images_are_divided_and_none_is_lost_or_doubled():
     for number in (1, 7, 8, 9, 21):
         for processes in (1, 2, 5):
-            parts = features._parts(number, processes)
+            parts = features._parts(number, processes, 8)
             assert [index for part in parts for index in part] == list(range(number))
             assert max(map(len, parts)) <= 8
+
+
+def test_more_processes_than_images_do_no_harm(flavour, gallery, tmp_path, monkeypatch):
+    """Thirty processes, 21 images: one after another here, the main one last."""
+    model, file = networks.untrained(flavour, 0), tmp_path / "a.safetensors"
+    calls = counted(monkeypatch)
+    for process in reversed(range(30)):
+        state = SimpleNamespace(num_processes=30, process_index=process)
+        state.is_main_process, state.wait_for_everyone = process == 0, lambda: None
+        monkeypatch.setattr(features, "PartialState", lambda state=state: state)
+        found = features.cached(file, model, flavour, gallery, CPU)
+        assert (found is None) == (process > 0)
+    assert calls == [1] * 21
+    np.testing.assert_allclose(found, features.extract(model, gallery, CPU), atol=1e-6)
+
+
+def test_the_key_takes_every_tensor_and_old_files_are_read(flavour, gallery, tmp_path):
+    model = networks.untrained(flavour, 0)
+    model.register_buffer("temperature", torch.tensor(1.0))
+    key = features.key_of(model, flavour, gallery, "fp32")
+    model.temperature += 1
+    assert features.key_of(model, flavour, gallery, "fp32") != key
+    save_file({"features": torch.ones(2, 3)}, tmp_path / "old.safetensors", {"key": "k"})
+    assert features.read(tmp_path / "old.safetensors", "k").shape == (2, 3)
+    assert np.isnan(features.images_per_second(tmp_path / "old.safetensors", 2))
 
 
 @pytest.mark.parametrize("part", ["train", "test"])

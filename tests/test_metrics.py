@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
-from megalib import metrics
+from megalib import metrics, retrieval
 
 NAMES = ("Ada", "Bo", "Cleo", "Dot")
 
@@ -37,7 +37,7 @@ def order_by_hand(query, database):
 @given(st.integers(0, 9999), st.integers(1, 7))
 def test_ranks_and_average_precision(seed, block):
     query, database, asked, known = task(seed)
-    with mock.patch.object(metrics, "BLOCK", block):
+    with mock.patch.object(retrieval, "QUERIES", block):
         ranks = metrics.rank_matches(query, database, asked, known)
     for number, order in enumerate(order_by_hand(query, database)):
         right = [known[place] == asked[number] for place in order]
