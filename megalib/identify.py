@@ -94,6 +94,7 @@ def learn(
     known: Photographs,
     candidates: int,
     seed: int = 0,
+    device: str | torch.device = "cpu",
     report: Callable[[str], None] = print,
 ) -> Judgement:
     """Learn from the known individuals when an animal is new, and how likely matches are right.

@@ -8,8 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import timm
 import torch
+from PIL import Image
 from safetensors.torch import save_file
+from timm.layers import set_fused_attn
+from torchvision import transforms
 
 from megalib import features, flavours, images, inference, networks, published, results, splits
 from megalib.errors import UserError
@@ -192,6 +196,71 @@ def test_a_query_gets_the_identity_of_the_nearest_training_image():
     assert (row["identity"], row["predicted"], row["match_id"]) == ("Mia", "Mia", "b")
     assert row["similarity"] == pytest.approx(1 / np.sqrt(1.25))
     assert row["correct"]
+
+
+def lions(most: int) -> pd.DataFrame:
+    """Photographs of LionData, two of each lion: one to search for, one to search in."""
+    folder = SHARED / "data" / "LionData"
+    paths = sorted(path.relative_to(folder) for path in folder.rglob("*.png"))
+    table = pd.DataFrame({"path": [path.as_posix() for path in paths]})
+    table["identity"] = [path.parent.name for path in paths]
+    table = table.groupby("identity").filter(lambda own: len(own) > 1)
+    table = table.groupby("identity").head(2).head(most).reset_index(drop=True)
+    table["split"] = np.where(np.arange(len(table)) % 2, "train", "test")
+    return table.assign(image_id=table["path"])
+
+
+@needs_shared
+@pytest.mark.slow
+def test_a_published_network_on_photographs_agrees_with_the_reference_way():
+    """Swin-T with random weights on 48 photographs of lions, beside the plain way of doing it.
+
+    Plain: timm's network with its own, unfused attention, torchvision's resize, one image at a
+    time, the whole matrix of similarities in float64.
+    """
+    flavour, metadata = flavours.get(NAME), lions(48)
+    folder = SHARED / "data" / "LionData"
+    data = images.ImageFiles(folder, metadata["path"], images.inference_transform(flavour))
+    model = networks.untrained(flavour, 0)
+    rows = features.extract(model, data, CPU, batch_size=16)
+
+    set_fused_attn(False)
+    try:
+        plain = timm.create_model("swin_tiny_patch4_window7_224", num_classes=0).eval()
+    finally:
+        set_fused_attn(True, experimental=True)
+    plain.load_state_dict(model.state_dict())
+    assert not any(getattr(part, "fused_attn", False) for part in plain.modules())
+    transform = transforms.Compose(
+        [
+            transforms.Resize((224, 224)),
+            transforms.ToTensor(),
+            transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ]
+    )
+    told = []
+    with torch.no_grad():
+        for path in metadata["path"]:
+            with Image.open(folder / path) as image:
+                told.append(plain(transform(image.convert("RGB"))[None])[0].numpy())
+    told = np.stack(told)
+    np.testing.assert_allclose(rows, told, atol=1e-4, rtol=0)
+
+    test, train = ((metadata["split"] == part).to_numpy() for part in ("test", "train"))
+    unit = told.astype(np.float64)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    nearest = (unit[test] @ unit[train].T).argmax(axis=1)
+    predicted = metadata.loc[train, "identity"].to_numpy()[nearest]
+    matches = inference.match(metadata, rows)
+    assert len(matches) == 24
+    assert matches["predicted"].tolist() == predicted.tolist()
+    accuracy = np.mean(metadata.loc[test, "identity"].to_numpy() == predicted)
+    ranks = inference.rank(metadata, rows)
+    assert inference.result(metadata, matches, ranks)["accuracy"] == accuracy
+
+    # 0.5 % of 24 queries is none; one may change, since random features are all nearly alike.
+    short = inference.match(metadata, features.extract(model, data, CPU, precision="bf16"))
+    assert (short["predicted"] != matches["predicted"]).sum() <= 1
 
 
 @pytest.mark.slow
