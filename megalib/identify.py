@@ -108,6 +108,7 @@ def learn(
         known: photographs of known individuals.
         candidates: how many are ranked for each photograph.
         seed: of the divisions.
+        device: where to compare.
         report: takes a line where something cannot be learned.
     """
     parts = [
