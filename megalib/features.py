@@ -3,6 +3,8 @@
 import hashlib
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +52,6 @@ def extract(
         UserError: an embedding is not finite, or an image cannot be read.
     """
     home = next(model.parameters()).device
-    modes = [(module, module.training) for module in model.modules()]
     kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     rows = np.full((len(images), model.num_features), np.nan, dtype=np.float32)
     pinned = device.type == "cuda"
@@ -58,8 +59,8 @@ def extract(
     start = 0
     try:
         # Not in inference mode: weights that are moved in it could never be trained again.
-        model.to(device).eval()
-        with torch.inference_mode():
+        model.to(device)
+        with evaluating(model), torch.inference_mode():
             for pixels, _ in tqdm(loader, label, leave=False, mininterval=2, unit="batch"):
                 pixels = pixels.to(device, non_blocking=True)
                 with torch.autocast(device.type, kind, enabled=kind is not None):
@@ -68,8 +69,6 @@ def extract(
                 start += len(pixels)
     finally:
         model.to(home)
-        for module, mode in modes:
-            module.training = mode
     unfit = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(unfit):
         raise UserError(
@@ -77,6 +76,18 @@ def extract(
             f"{_path(images, int(unfit[0]))}; look at the weights, or use precision fp32"
         )
     return rows
+
+
+@contextmanager
+def evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """Evaluation mode; afterwards each module is in the mode it was in, frozen ones too."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def _path(images: ImageFiles | Subset, index: int) -> str:
