@@ -19,7 +19,7 @@ from megalib import features, flavours, images, inference, networks, published, 
 from megalib.errors import UserError
 from megalib.files import ROOT
 
-from .conftest import SHARED, needs_shared
+from .conftest import SHARED, needs_shared, write_image
 
 NAME, OTHER = "MegaDescriptor-T-224", "MegaDescriptor-S-224"
 CPU = torch.device("cpu")
@@ -327,29 +327,126 @@ def test_an_empty_query_or_database_is_refused(part):
         inference.match(metadata, np.ones((1, 2), np.float32))
 
 
-def test_results_count_what_the_predictions_say(flavour, prepared):
+@pytest.fixture
+def varied(prepared):
+    """The prepared run with a picture of its own for each image."""
+    for number, path in enumerate(splits.read(prepared.metadata("DemoLeopard"))["path"]):
+        write_image(prepared.images(256, "DemoLeopard") / path, (40, 32), 100 + number)
+    return prepared
+
+
+def by_hand(metadata, rows, k):
+    """Identities of the k nearest training images of each test image, and their cosines."""
+    test, train = ((metadata["split"] == part).to_numpy() for part in ("test", "train"))
+    unit = rows.astype(np.float64) / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    cosines = unit[test] @ unit[train].T
+    order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+    names = metadata.loc[train, "identity"].to_numpy()[order]
+    return names, np.take_along_axis(cosines, order, axis=1)
+
+
+def test_results_count_what_the_predictions_say(flavour, varied):
     model, other = networks.untrained(flavour, 0), networks.untrained(flavour, 1)
     lines = []
     table, predictions = inference.infer(
-        model, flavour, ["DemoLeopard"], prepared, CPU, untrained=other, report=lines.append
+        model, flavour, ["DemoLeopard"], varied, CPU, untrained=other, report=lines.append
     )
-    row = table.iloc[0]
-    matches = predictions["DemoLeopard"]
-    assert (row["n_database"], row["n_query"]) == (16, 4)
-    assert row["n_correct"] == (matches["identity"] == matches["predicted"]).sum()
-    assert row["accuracy"] == row["n_correct"] / 4
-    assert 0 <= row["untrained_accuracy"] <= 1
-    assert row["accuracy"] <= row["top_5"] <= row["top_10"] <= 1
-    assert row["low"] < row["accuracy"] < row["high"] or row["accuracy"] in (0, 1)
-    assert (matches["rank"] == 0).tolist() == matches["correct"].tolist()
-    assert lines[0] == f"DemoLeopard: {row['n_correct']} of 4 test images right"
-    # The pictures of this fixture are the same for all images of an individual.
-    assert lines[1].startswith("DemoLeopard: warning, 4 test images have a twin in training: ")
-    assert "images/16_16.png = images/0_0.png" in lines[1]
-    written = pd.read_csv(prepared.predictions(NAME, "DemoLeopard"), dtype=results.TEXT)
+    row, matches = table.iloc[0], predictions["DemoLeopard"]
+    metadata = splits.read(varied.metadata("DemoLeopard"))
+    rows = features.read(varied.features(NAME, "DemoLeopard"))
+    asked = metadata.loc[metadata["split"] == "test", "identity"].to_numpy()
+    names, _ = by_hand(metadata, rows, 16)
+    right = names == asked[:, None]
+    assert matches["predicted"].tolist() == names[:, 0].tolist()
+    assert matches["rank"].tolist() == right.argmax(axis=1).tolist()
+    assert (row["n_database"], row["n_query"], row["n_correct"]) == (16, 4, right[:, 0].sum())
+    assert row["n_correct"] < 4  # random weights: a page of right answers would prove little
+    assert row["accuracy"] == right[:, 0].mean() == row["balanced_accuracy"]
+    assert row["top_5"] == right[:, :5].any(axis=1).mean()
+    assert row["top_10"] == right[:, :10].any(axis=1).mean()
+    assert row["normalised_gain"] == pytest.approx((row["accuracy"] - 0.25) / 0.75)
+    shares = right.cumsum(axis=1) / np.arange(1, 17)
+    assert row["mean_average_precision"] == pytest.approx((shares * right).sum(axis=1).mean() / 4)
+    before = by_hand(
+        metadata, inference.embed(other, flavour, metadata, varied, "DemoLeopard", CPU), 1
+    )
+    assert row["untrained_accuracy"] == (before[0][:, 0] == asked).mean()
+    assert (row["weights"], row["precision"], row["votes"]) == ("trained", "fp32", 1)
+    assert row["images_per_second"] > 0
+    assert lines == [f"DemoLeopard: {row['n_correct']} of 4 test images right"]
+    written = pd.read_csv(varied.predictions(NAME, "DemoLeopard"), dtype=results.TEXT)
     pd.testing.assert_frame_equal(written, matches, check_dtype=False, rtol=1e-5)
-    assert features.read(prepared.features(NAME, "DemoLeopard")).shape[0] == 21
-    pd.testing.assert_frame_equal(results.read(prepared, [NAME]), table, check_dtype=False)
+    pd.testing.assert_frame_equal(results.read(varied, [NAME]), table, check_dtype=False)
+
+
+def test_several_nearest_images_vote(flavour, varied):
+    model = networks.untrained(flavour, 0)
+    tables = {
+        votes: inference.infer(
+            model, flavour, ["DemoLeopard"], varied, CPU, k=votes, report=lambda _: None
+        )
+        for votes in (1, 7)
+    }
+    metadata = splits.read(varied.metadata("DemoLeopard"))
+    rows = features.read(varied.features(NAME, "DemoLeopard"))
+    names, cosines = by_hand(metadata, rows, 7)
+    winners = []
+    for own, values in zip(names, cosines, strict=True):
+        votes = pd.DataFrame({"name": own, "cosine": values}).groupby("name")["cosine"]
+        ranked = sorted((-len(part), -part.mean(), name) for name, part in votes)
+        winners.append(ranked[0][2])
+    table, predictions = tables[7]
+    matches = predictions["DemoLeopard"]
+    assert matches["predicted"].tolist() == winners
+    assert winners != tables[1][1]["DemoLeopard"]["predicted"].tolist()
+    assert table.loc[0, "votes"] == 7
+    assert table.loc[0, "n_correct"] == (matches["identity"] == winners).sum()
+    # The nearest image is shown whatever the vote says.
+    assert matches["match_id"].equals(tables[1][1]["DemoLeopard"]["match_id"])
+
+
+def test_twins_are_named_and_all_of_them_are_written(flavour, varied):
+    """A test image that was copied into the training part, and one that only looks the same."""
+    metadata = splits.read(varied.metadata("DemoLeopard"))
+    folder = varied.images(256, "DemoLeopard")
+    (folder / "images/5_5.png").write_bytes((folder / "images/16_16.png").read_bytes())
+    (folder / "images/7_7.png").write_bytes((folder / "images/16_16.png").read_bytes())
+    with Image.open(folder / "images/18_18.png") as image:
+        image.save(folder / "images/2_2.png", compress_level=1)
+    assert inference.twins(folder, metadata) == {"images/16_16.png": "images/5_5.png"}
+    lines = []
+    _, predictions = inference.infer(
+        networks.untrained(flavour, 0), flavour, ["DemoLeopard"], varied, CPU, report=lines.append
+    )
+    twin = predictions["DemoLeopard"].set_index("path")["twin"].dropna()
+    assert twin.to_dict() == {
+        "images/16_16.png": "images/5_5.png",
+        "images/18_18.png": "images/2_2.png",
+    }
+    assert lines[1].startswith("DemoLeopard: warning, 2 test images have a twin in training: ")
+    assert "images/16_16.png = images/5_5.png, images/18_18.png = images/2_2.png" in lines[1]
+
+
+def test_more_than_five_twins_are_in_the_file(tmp_path):
+    matches = pd.DataFrame({"path": list("abcdefg")})
+    lines, file = [], tmp_path / "predictions.csv"
+    inference.write_predictions("Owls", matches, dict.fromkeys("abcdef", "x"), file, lines.append)
+    assert "6 test images have a twin" in lines[0] and "e = x and others" in lines[0]
+    assert "f = x" not in lines[0]
+    assert pd.read_csv(file)["twin"].tolist()[:6] == ["x"] * 6
+    assert pd.read_csv(file)["twin"].isna().tolist() == [False] * 6 + [True]
+
+
+def test_one_individual_alone_is_always_right(flavour, varied):
+    metadata = splits.read(varied.metadata("DemoLeopard"))
+    metadata["identity"] = "cat"
+    metadata.to_csv(varied.metadata("DemoLeopard"))
+    model = networks.untrained(flavour, 0)
+    table, _ = inference.infer(model, flavour, ["DemoLeopard"], varied, CPU, report=lambda _: None)
+    row = table.iloc[0]
+    for column in ("accuracy", "top_5", "mean_average_precision", "balanced_accuracy"):
+        assert row[column] == 1
+    assert row["normalised_gain"] == 1  # there was nothing to gain
 
 
 def test_weights_that_were_never_trained_are_asked_for(flavour, run):
