@@ -246,6 +246,6 @@ def vote(identity: np.ndarray, similarity: np.ndarray) -> np.ndarray:
 
 
 def _majority(names: np.ndarray, similarity: np.ndarray) -> str:
-    votes = pd.Series(similarity).groupby(names).agg(["size", "mean"])
-    winners = votes[votes["size"] == votes["size"].max()]
-    return winners["mean"].idxmax()  # the first of equals, and groups are sorted
+    found, codes, votes = np.unique(names, return_inverse=True, return_counts=True)
+    means = np.bincount(codes, weights=similarity) / votes
+    return found[np.where(votes == votes.max(), means, -np.inf).argmax()]  # the first of equals

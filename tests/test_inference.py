@@ -15,7 +15,17 @@ from safetensors.torch import save_file
 from timm.layers import set_fused_attn
 from torchvision import transforms
 
-from megalib import features, flavours, images, inference, networks, published, results, splits
+from megalib import (
+    features,
+    flavours,
+    images,
+    inference,
+    networks,
+    published,
+    results,
+    retrieval,
+    splits,
+)
 from megalib.errors import UserError
 from megalib.files import ROOT
 
@@ -377,6 +387,22 @@ def test_results_count_what_the_predictions_say(flavour, varied):
     written = pd.read_csv(varied.predictions(NAME, "DemoLeopard"), dtype=results.TEXT)
     pd.testing.assert_frame_equal(written, matches, check_dtype=False, rtol=1e-5)
     pd.testing.assert_frame_equal(results.read(varied, [NAME]), table, check_dtype=False)
+
+
+def test_images_are_matched_where_they_were_embedded(flavour, varied, monkeypatch):
+    """The very object that says the device reaches every search."""
+    devices, search = [], retrieval.neighbours_by_part
+
+    def watch(query, database, k, device):
+        devices.append((k, device))
+        return search(query, database, k, device)
+
+    monkeypatch.setattr(retrieval, "neighbours_by_part", watch)
+    model = networks.untrained(flavour, 0)
+    how = (model, flavour, ["DemoLeopard"], varied, CPU)
+    inference.infer(*how, untrained=model, report=lambda _: None)
+    assert sorted(k for k, _ in devices) == [1, 1, 16]
+    assert all(device is CPU for _, device in devices)
 
 
 def test_several_nearest_images_vote(flavour, varied):

@@ -1,3 +1,4 @@
+from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import infer
 from megalib import metrics, retrieval
 from megalib.errors import UserError
 
@@ -225,3 +227,14 @@ def test_more_neighbours_than_there_are_images_are_refused(k):
         retrieval.neighbours(rows, rows, k)
     with pytest.raises(UserError, match="between 1 and the 2 individuals"):
         retrieval.nearest_individuals(rows, rows, np.array(["a", "b", "a", "b"]), 3 if k else 0)
+
+
+@pytest.mark.parametrize("task", ["nearest", "identities"])
+def test_the_reference_of_the_benchmark_gives_the_same_answers(task):
+    """What the benchmark calls the reference is another way to the same result."""
+    options = SimpleNamespace(queries=20, entries=3000, width=16, reference_queries=7, device="cpu")
+    reference = getattr(infer, f"reference_{task}")(options)()
+    ours = getattr(infer, f"megalib_{task}")(options)()
+    assert len(ours) == 20
+    assert reference.tolist() == ours[:7].tolist()
+    assert infer.agreement(reference, ours) == "100.0000% of the answers are the same"
