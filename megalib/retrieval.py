@@ -138,7 +138,8 @@ def _blocks(queries: torch.Tensor, entries: torch.Tensor) -> Iterator[tuple[int,
 
 def _filled_up(rows: torch.Tensor, size: int) -> torch.Tensor:
     """Rows, and as many zeros below them as make their number a multiple of `size`."""
-    return torch.nn.functional.pad(rows, (0, 0, 0, -len(rows) % size))
+    missing = -len(rows) % size
+    return torch.nn.functional.pad(rows, (0, 0, 0, missing)) if missing else rows
 
 
 def _neighbours(
@@ -170,7 +171,9 @@ def _keys(similarity: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     the float32, made to sort as an integer, above the index counted from the end.
     """
     bits = (similarity + 0.0).view(torch.int32)  # the sum turns -0 into 0, which is equal to it
-    return (_flipped(bits).long() << 32) | (_LAST - index)
+    keys = _flipped(bits).long()
+    # In place, since fetching new memory takes longer than the arithmetic.
+    return keys.bitwise_left_shift_(32).bitwise_or_(_LAST - index)
 
 
 def _unpacked(keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -181,7 +184,7 @@ def _unpacked(keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _flipped(bits: torch.Tensor) -> torch.Tensor:
     """Turn the order of negative numbers around, which floats store by size; its own inverse."""
-    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    return (bits >> 31).bitwise_and_(0x7FFFFFFF).bitwise_xor_(bits)
 
 
 def nearest_individuals(
