@@ -326,7 +326,7 @@ def measure(kind: str, options: argparse.Namespace) -> pd.DataFrame:
         name = {"reference": REFERENCE[kind], "limit": "limit"}.get(way, way)
         print(
             f"{name:>34}  {done[way]} {what}  {seconds:8.3f} s  {rate:9.1f} {what}/s  "
-            f"{ratio:6.2f} x  {memory:6.2f} GiB beyond inputs"
+            f"{memory:6.2f} GiB beyond inputs" + (f"  {ratio:6.2f} x" if same else "")
         )
         rows.append(
             {
@@ -334,7 +334,7 @@ def measure(kind: str, options: argparse.Namespace) -> pd.DataFrame:
                 "torch": torch.__version__,
                 "task": kind,
                 "way": name,
-                "size": size if way != "reference" else f"{size}, on {done[way]} {what}",
+                "size": size if done[way] == done["megalib"] else f"{size}, on {done[way]} {what}",
                 "precision": "fp32" if way == "reference" else options.precision,
                 "seconds": round(seconds, 3),
                 "per_second": round(rate, 1),
