@@ -146,17 +146,18 @@ def _neighbours(
     queries: torch.Tensor, entries: torch.Tensor, k: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Index and similarity of the k nearest entries of a block of queries."""
-    best = torch.empty((len(queries), 0), dtype=torch.int64, device=entries.device)
+    best = []
     for start, block in _blocks(queries, entries):
         if k == 1:  # `max` takes the leftmost of equals by itself, and is much faster than topk
             value, place = block.max(dim=1, keepdim=True)
-            found = _keys(value, place + start)
+            best.append(_keys(value, place + start))
         else:
-            found = _keys(block, _places(start, block))
-            found = found.topk(min(k, block.shape[1]), dim=1).values
-        best = torch.cat([best, found], dim=1)
-        best = best.topk(min(k, best.shape[1]), dim=1).values
-    return _unpacked(best)
+            keys = _keys(block, _places(start, block))
+            best.append(keys.topk(k, dim=1).values if k < block.shape[1] else keys)
+        # Seldom: for a whole ranking, where k is the number of entries, once at the end.
+        if sum(keys.shape[1] for keys in best) > 2 * k:
+            best = [torch.cat(best, dim=1).topk(k, dim=1).values]
+    return _unpacked(torch.cat(best, dim=1).topk(k, dim=1).values)
 
 
 def _places(start: int, block: torch.Tensor) -> torch.Tensor:
