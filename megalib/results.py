@@ -10,6 +10,8 @@ from megalib import flavours, metrics, published
 from megalib.errors import UserError
 from megalib.files import Run, shown
 
+PAIRED = ["first", "second", "test images", "only first right", "only second right", "p"]
+PAIRED += ["added, points", "low", "high"]
 TEXT = dict.fromkeys(("image_id", "identity", "predicted", "match_id"), str)
 
 
@@ -133,7 +135,7 @@ def paired(run: Run, results: pd.DataFrame) -> pd.DataFrame:
         them `only first right` and `only second right`, and the `p` value of their being equally
         good, see `metrics.mcnemar`; then `added, points`: how much greater the second's mean
         accuracy over the datasets is, with `low` and `high` of its 95 % interval, see
-        `metrics.bootstrap_difference`.
+        `metrics.bootstrap_difference`. No rows for a single flavour.
 
     Raises:
         UserError: two flavours share no test image.
@@ -145,7 +147,7 @@ def paired(run: Run, results: pd.DataFrame) -> pd.DataFrame:
             for dataset in rows["dataset"]
         ]
         judged[name] = pd.concat(tables)[["dataset", "image_id", "correct"]]
-    return pd.DataFrame([_pair(*names, judged) for names in pairwise(judged)])
+    return pd.DataFrame([_pair(*names, judged) for names in pairwise(judged)], columns=PAIRED)
 
 
 def _pair(first: str, second: str, judged: Mapping[str, pd.DataFrame]) -> dict[str, object]:

@@ -586,6 +586,8 @@ def test_flavours_are_compared_on_the_same_test_images(prepared):
     judged(prepared, OTHER, "DemoLeopard", ["x"], [1])
     with pytest.raises(UserError, match="no test image both"):
         results.paired(prepared, rows[rows["dataset"] == "DemoLeopard"])
+    alone = results.paired(prepared, rows[rows["flavour"] == NAME])
+    assert alone.empty and list(alone) == results.PAIRED
 
 
 def test_the_mean_over_datasets_has_an_interval(regenerated):
