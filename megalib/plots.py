@@ -225,13 +225,12 @@ def hardest(folder: Path, rows: pd.DataFrame) -> Figure:
         folder: of the prepared images.
         rows: of `analysis.hardest_images`.
     """
-    figure, axes = plt.subplots(2, len(rows), figsize=(1.3 * len(rows), 3.7), squeeze=False)
+    figure, axes = plt.subplots(2, len(rows), figsize=(1.3 * len(rows), 3.3), squeeze=False)
     for row, (above, below) in zip(rows.itertuples(), axes.T, strict=True):
         for axis, path in ((above, row.path), (below, row.match_path)):
-            axis.imshow(load(inside(folder, path)))
-            _hide_frame(axis)
-        above.set_title(row.identity, fontsize=8, fontweight="normal")
-        below.set_title(row.predicted, fontsize=8, color=WRONG)
+            _picture_in_box(axis, load(inside(folder, path)))
+        above.set_title(_wrapped(row.identity), fontsize=8, fontweight="normal")
+        below.set_title(_wrapped(row.predicted), fontsize=8, color=WRONG)
         below.set_xlabel(f"right one at {row.rank + 1}", fontsize=8)
     axes[0, 0].set_ylabel("query", fontsize=9)
     axes[1, 0].set_ylabel("nearest image", fontsize=9)
