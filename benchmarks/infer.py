@@ -1,17 +1,30 @@
 """How fast images are embedded and matched, beside the reference way, in one run.
 
     python benchmarks/infer.py retrieval
+    python benchmarks/infer.py retrieval --reference-queries 2000
+    python benchmarks/infer.py retrieval --entries 1000000 --without-reference
     python benchmarks/infer.py features --flavour MegaDescriptor-T-224 --scale published
+    python benchmarks/infer.py features --flavour all --scale published --device cuda
 
-The reference way is that of wildlife-tools 0.0.9, written out here, since that version does not run
-with pandas 3. Retrieval: the whole matrix of similarities, as float64 once more, topk over it and a
-count of votes in each row; for ranked identities a full sort and a walk along each row. Features:
-the network as timm makes it, float32, one loader process. Each way runs in a process of its own, so
-that peak memory is its own. The limit of retrieval is the product of the matrices alone.
+The reference ways are written out here in our own words. Retrieval follows the classes
+KnnClassifier and TopkClassifier of wildlife-tools 1.x (0.0.9 has no ranked identities): the whole
+matrix of similarities and a copy of it; for the nearest image, topk, then a count of votes in each
+row; for ranked individuals, topk over the whole row, the labels of all of it, and a walk in Python
+along every element. Where memory does not suffice, --reference-queries measures it on fewer of the
+queries, and seconds per query are compared. Features follow wildlife-tools 0.0.9: the network as
+timm makes it, float32, one loader process.
+
+Each way runs in a process of its own, so that peak memory is its own, and the ways take turns. The
+limit of retrieval is the product of the matrices alone, in blocks of the same shape, into memory
+that is there; the limit of features is the forward pass of a batch that is there. Where a network
+has its published size, it also prints what share of the arithmetic of a large matrix product on the
+same device is reached.
 """
 
 import argparse
 import multiprocessing
+import shlex
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,38 +32,82 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
 
 SEED = 0
+BATCH = 64  # images, as `features.cached` takes them
+REFERENCE = {
+    "nearest": "wildlife-tools 1.x, KnnClassifier",
+    "identities": "wildlife-tools 1.x, TopkClassifier",
+    "features": "wildlife-tools 0.0.9, DeepFeatures",
+}
+
+
+# Retrieval
 
 
 def embeddings(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Random queries, entries, and the entries' identities."""
+    """Random queries, entries, and the entries' identities, as an array of Python strings."""
     rng = np.random.default_rng(SEED)
     query = rng.standard_normal((options.queries, options.width), dtype=np.float32)
     database = rng.standard_normal((options.entries, options.width), dtype=np.float32)
-    identity = np.array([f"animal{n}" for n in rng.integers(0, 1000, options.entries)])
-    return query, database, identity
+    numbers = rng.integers(0, 1000, options.entries)
+    return query, database, np.array([f"animal{number}" for number in numbers], dtype=object)
 
 
-def whole_matrix(query: np.ndarray, database: np.ndarray) -> np.ndarray:
-    """All similarities at once."""
+def whole_matrix(query: np.ndarray, database: np.ndarray) -> torch.Tensor:
+    """All similarities at once, and the copy that the reference's classifiers make of them."""
     parts = [torch.nn.functional.normalize(torch.tensor(rows)) for rows in (query, database)]
-    return torch.matmul(parts[0], parts[1].T).numpy()
+    similarity = torch.matmul(parts[0], parts[1].T).numpy()
+    return torch.tensor(similarity, dtype=torch.float32)
 
 
 def reference_nearest(options: argparse.Namespace) -> Callable[[], object]:
-    """The nearest neighbour by the reference way."""
+    """The nearest neighbour by the reference way: a vote of one, with its rule for ties."""
     query, database, identity = embeddings(options)
+    query = query[: options.reference_queries]
 
     def work() -> np.ndarray:
-        similarity = torch.tensor(whole_matrix(query, database), dtype=float)
+        scores, index = whole_matrix(query, database).topk(k=1, dim=1)
+        neighbours, scores = np.array(identity[index.numpy()]), scores.numpy()
         predicted = []
-        for row in similarity.topk(k=1, dim=1).indices:
-            values, counts = np.unique(row, return_counts=True)
-            predicted.append(values[np.argmax(counts)])
-        return identity[np.array(predicted)]
+        for names, values in zip(neighbours, scores, strict=True):
+            found, counts = np.unique(names, return_counts=True)
+            winners = found[counts == counts.max()]
+            if len(winners) == 1:
+                winner, score = winners[0], values[names == winners[0]].mean()
+            else:
+                shares = np.isin(names, winners)
+                means = pd.Series(values[shares]).groupby(names[shares]).mean()
+                winner, score = means.idxmax(), means.max()
+            predicted.append((winner, score))
+        names, _ = zip(*predicted, strict=True)
+        return np.array(names)
+
+    return work
+
+
+def reference_identities(options: argparse.Namespace) -> Callable[[], object]:
+    """The ten nearest individuals by the reference way: sort all, walk along every element."""
+    query, database, identity = embeddings(options)
+    query = query[: options.reference_queries]
+
+    def work() -> np.ndarray:
+        similarity = whole_matrix(query, database)
+        scores, index = similarity.topk(k=similarity.shape[1], dim=1)
+        labels, scores, index = np.array(identity[index.numpy()]), scores.numpy(), index.numpy()
+        ranked = []
+        for number, row in enumerate(labels):
+            first, visited = [], set()
+            for place, name in enumerate(row):
+                if name not in visited:
+                    visited.add(name)
+                    first.append((name, scores[number, place], index[number, place]))
+            ranked.append(list(zip(*first, strict=True)))
+        names, scores, index = (np.array(part)[:, :10] for part in zip(*ranked, strict=True))
+        return names
 
     return work
 
@@ -60,43 +117,7 @@ def megalib_nearest(options: argparse.Namespace) -> Callable[[], object]:
     from megalib import retrieval
 
     query, database, identity = embeddings(options)
-    return lambda: identity[retrieval.nearest(query, database)[0]]
-
-
-def product_nearest(options: argparse.Namespace) -> Callable[[], object]:
-    """The product of the matrices alone, in blocks that are thrown away."""
-    query, database, _ = embeddings(options)
-    parts = [torch.nn.functional.normalize(torch.from_numpy(rows)) for rows in (query, database)]
-
-    def work() -> None:
-        for block in parts[0].split(1024):
-            for entries in parts[1].split(8192):
-                block @ entries.T
-
-    return work
-
-
-product_identities = product_nearest
-
-
-def reference_identities(options: argparse.Namespace) -> Callable[[], object]:
-    """The ten nearest individuals by the reference way: sort, then walk along each row."""
-    query, database, identity = embeddings(options)
-
-    def work() -> list[list[str]]:
-        order = np.argsort(-whole_matrix(query, database), axis=1)
-        ranked = []
-        for row in order:
-            found: list[str] = []
-            for name in identity[row]:
-                if name not in found:
-                    found.append(name)
-                if len(found) == 10:
-                    break
-            ranked.append(found)
-        return ranked
-
-    return work
+    return lambda: identity[retrieval.nearest(query, database, options.device)[0]]
 
 
 def megalib_identities(options: argparse.Namespace) -> Callable[[], object]:
@@ -104,30 +125,56 @@ def megalib_identities(options: argparse.Namespace) -> Callable[[], object]:
     from megalib import retrieval
 
     query, database, identity = embeddings(options)
-    return lambda: retrieval.nearest_individuals(query, database, identity, 10)[0]
+    return lambda: retrieval.nearest_individuals(query, database, identity, 10, options.device)[0]
+
+
+def limit_nearest(options: argparse.Namespace) -> Callable[[], object]:
+    """The product of the matrices alone, in blocks of megalib's shape that are thrown away."""
+    from megalib import retrieval
+
+    query, database, _ = embeddings(options)
+    entries = torch.from_numpy(database).to(options.device)
+    queries = torch.from_numpy(query).to(options.device)
+    room = torch.empty(retrieval.QUERIES * retrieval.ENTRIES, device=options.device)
+
+    def work() -> None:
+        for rows in queries.split(retrieval.QUERIES):
+            for columns in entries.split(retrieval.ENTRIES):
+                shape = len(rows), len(columns)
+                torch.mm(rows, columns.T, out=room[: shape[0] * shape[1]].view(shape))
+        wait(options.device)
+
+    return work
+
+
+limit_identities = limit_nearest
+
+
+# Features
 
 
 def gallery(options: argparse.Namespace):
     """The images of a folder, or noisy pictures with 256 pixels on the shorter side."""
     from megalib import flavours, images
 
-    folder = options.folder
-    if folder is None:
-        folder = Path(tempfile.mkdtemp(prefix="megalib-benchmark-"))
-        for index in range(options.images):
-            pixels = np.random.default_rng(index).integers(0, 255, (24, 32, 3)).astype(np.uint8)
-            Image.fromarray(pixels).resize((341, 256)).save(folder / f"{index:06d}.jpg")
     flavour = flavours.get(options.flavour, options.scale)
     names = sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
+        path.relative_to(options.folder).as_posix()
+        for path in options.folder.rglob("*")
         if path.suffix.lower() in {".jpg", ".jpeg", ".png"}
     )
     if not names:
-        raise SystemExit(f"error: no image in {folder}")
+        raise SystemExit(f"error: no image in {options.folder}")
     return flavour, images.ImageFiles(
-        folder, names[: options.images], images.inference_transform(flavour)
+        options.folder, names[: options.images], images.inference_transform(flavour)
     )
+
+
+def draw_images(folder: Path, number: int) -> None:
+    """Noisy pictures."""
+    for index in range(number):
+        pixels = np.random.default_rng(index).integers(0, 255, (24, 32, 3)).astype(np.uint8)
+        Image.fromarray(pixels).resize((341, 256)).save(folder / f"{index:06d}.jpg")
 
 
 def reference_features(options: argparse.Namespace) -> Callable[[], object]:
@@ -141,10 +188,11 @@ def reference_features(options: argparse.Namespace) -> Callable[[], object]:
     model = timm.create_model(flavour.architecture, num_classes=0, **flavour.network).eval()
 
     def work() -> np.ndarray:
+        model.to(options.device)
         outputs = []
         for pixels, _ in torch.utils.data.DataLoader(data, 128, num_workers=1):
             with torch.no_grad():
-                outputs.append(model(pixels).cpu())
+                outputs.append(model(pixels.to(options.device)).cpu())
         return torch.cat(outputs).numpy()
 
     return work
@@ -155,26 +203,73 @@ def megalib_features(options: argparse.Namespace) -> Callable[[], object]:
     from megalib import features, networks
 
     flavour, data = gallery(options)
-    model, device = networks.untrained(flavour, SEED), torch.device("cpu")
+    model, device = networks.untrained(flavour, SEED), torch.device(options.device)
     return lambda: features.extract(
-        model, data, device, workers=options.workers, precision=options.precision
+        model, data, device, BATCH, options.workers, precision=options.precision
     )
+
+
+def limit_features(options: argparse.Namespace) -> Callable[[], object]:
+    """As many forward passes of one batch that lies on the device."""
+    from megalib import networks
+
+    flavour, data = gallery(options)
+    model = networks.untrained(flavour, SEED).to(options.device).eval()
+    size = min(BATCH, len(data))
+    pixels = torch.stack([data[index][0] for index in range(size)]).to(options.device)
+    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(options.precision)
+
+    def work() -> None:
+        with torch.inference_mode():
+            for start in range(0, len(data), size):
+                with torch.autocast(pixels.device.type, kind, enabled=kind is not None):
+                    model(pixels[: len(data) - start])
+        wait(options.device)
+
+    return work
+
+
+def arithmetic(device: str, precision: str) -> float:
+    """Floating-point operations per second of a large matrix product, the best of ten."""
+    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+    side = 2048 if device == "cpu" else 8192
+    one, seconds = torch.ones(side, side, dtype=kind, device=device), []
+    for _ in range(10):
+        began = time.perf_counter()
+        one @ one
+        wait(device)
+        seconds.append(time.perf_counter() - began)
+    return 2 * side**3 / min(seconds)
+
+
+# Measuring
+
+
+def wait(device: str) -> None:
+    """Until a GPU has done what it was told."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def alone(name: str, options: argparse.Namespace) -> tuple[float, float, object]:
     """Run one way in this process; return seconds, memory in GiB beyond its inputs, and result."""
     from megalib import devices
 
-    work, cpu = globals()[name](options), torch.device("cpu")
-    before, began = devices.peak_memory(cpu), time.perf_counter()
-    result = work()
-    seconds = time.perf_counter() - began
-    return seconds, devices.peak_memory(cpu) - before, result
+    work, device = globals()[name](options), torch.device(options.device)
+    seconds = []
+    # The limit is the best of several: a single one may fall into a slow moment of the machine.
+    for _ in range(options.limit_rounds if name.startswith("limit") else 1):
+        before, began = devices.peak_memory(device), time.perf_counter()
+        result = work()
+        seconds.append(time.perf_counter() - began)
+        memory = devices.peak_memory(device) - before
+    return min(seconds), memory, result
 
 
-def agreement(one: object, other: object) -> str:
-    """How far the results of two ways agree."""
-    if isinstance(one, np.ndarray) and one.dtype.kind == "f":
+def agreement(one: np.ndarray, other: np.ndarray) -> str:
+    """How far the results of two ways agree, on the queries that both answered."""
+    other = other[: len(one)]
+    if one.dtype.kind == "f":
         lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
         cosine = (one * other).sum(axis=1) / lengths
         nearest = []
@@ -187,12 +282,103 @@ def agreement(one: object, other: object) -> str:
             f"greatest difference {np.abs(one - other).max():.1e}, least cosine {cosine.min():.6f},"
             f" same nearest image for {(nearest[0] == nearest[1]).mean():.2%}"
         )
-    same = (np.asarray(one) == np.asarray(other)).reshape(len(one), -1).all(axis=1)
+    same = (one == other).reshape(len(one), -1).all(axis=1)
     return f"{same.mean():.4%} of the answers are the same"
 
 
+def hardware(device: str) -> str:
+    """The GPU, or the processor and its threads."""
+    from megalib import notebook
+    from megalib.files import Run
+
+    told = notebook.provenance(Run("benchmark"), None, torch.device(device)).data
+    line = next(line for line in told.splitlines() if line.startswith("| Hardware"))
+    return line.split("|")[2].strip()
+
+
+def measure(kind: str, options: argparse.Namespace) -> pd.DataFrame:
+    """Let the ways take turns, print the best of each, and return them as rows."""
+    ways = ["megalib", "limit"] if options.without_reference else ["reference", "megalib", "limit"]
+    done = {
+        "reference": options.images if kind == "features" else options.reference_queries,
+        "megalib": options.images if kind == "features" else options.queries,
+    }
+    done["limit"] = done["megalib"]
+    best, results = {}, {}
+    for _ in range(options.rounds):
+        for way in ways:
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+                told = pool.submit(alone, f"{way}_{kind}", options).result()
+            seconds, memory, results[way] = told
+            best[way] = min(best.get(way, (seconds, memory)), (seconds, memory))
+    what = "images" if kind == "features" else "queries"
+    size = f"{options.queries} x {options.entries} x {options.width}"
+    if kind == "features":
+        size = f"{options.images} images, {options.flavour}, {options.scale} scale"
+    same = ""
+    if "reference" in results:
+        same = agreement(results["reference"], results["megalib"])
+    rows, machine = [], hardware(options.device)
+    print(f"\n{kind}, {size}, {options.precision}; {machine}; torch {torch.__version__}")
+    for way, (seconds, memory) in best.items():
+        rate = done[way] / seconds
+        ratio = rate / (done["reference"] / best["reference"][0]) if same else np.nan
+        name = {"reference": REFERENCE[kind], "limit": "limit"}.get(way, way)
+        print(
+            f"{name:>34}  {done[way]} {what}  {seconds:8.3f} s  {rate:9.1f} {what}/s  "
+            f"{memory:6.2f} GiB beyond inputs" + (f"  {ratio:6.2f} x" if same else "")
+        )
+        rows.append(
+            {
+                "hardware": machine,
+                "torch": torch.__version__,
+                "task": kind,
+                "way": name,
+                "size": size if done[way] == done["megalib"] else f"{size}, on {done[way]} {what}",
+                "precision": "fp32" if way == "reference" else options.precision,
+                "seconds": round(seconds, 3),
+                "per_second": round(rate, 1),
+                "ratio": round(ratio, 2),
+                "memory_gib": round(memory, 2),
+                "agreement": same if way == "megalib" else "",
+                "command": shlex.join(["python", *sys.argv]),
+            }
+        )
+    if done["reference"] < done["megalib"] and same:
+        print(f"{'':>34}  the reference on {done['reference']} {what}; ratios per query")
+    if same:
+        print(f"{'':>34}  {same}")
+    return pd.DataFrame(rows)
+
+
+def tell_arithmetic(options: argparse.Namespace, rows: pd.DataFrame) -> None:
+    """Print the share of the device's arithmetic that forward passes and extraction reach."""
+    from megalib import cost, flavours
+
+    operations = cost.flops(flavours.get(options.flavour))
+    most = arithmetic(options.device, options.precision)
+    for way in ("megalib", "limit"):
+        reached = operations * rows.loc[rows["way"] == way, "per_second"].iloc[0]
+        print(
+            f"{way:>34}  {reached / 1e12:.3f} of {most / 1e12:.3f} TFLOP/s of a matrix product: "
+            f"{reached / most:.0%}"
+        )
+
+
+def record(kind: str, rows: pd.DataFrame) -> None:
+    """Add rows to the measurements of the repository, in place of older ones of their kind."""
+    from megalib.files import DATA, whole_file
+
+    file = DATA / "measured" / f"{kind}.csv"
+    if file.is_file():
+        rows = pd.concat([pd.read_csv(file, dtype={"torch": str}), rows])
+    same = ["hardware", "task", "way", "size", "precision"]
+    with whole_file(file) as temporary:
+        rows.drop_duplicates(same, keep="last").to_csv(temporary, index=False)
+
+
 def main() -> None:
-    """Measure the ways in turn; print the best of each."""
+    """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -200,34 +386,45 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=10_000)
     parser.add_argument("--entries", type=int, default=40_000)
     parser.add_argument("--width", type=int, default=1536)
-    parser.add_argument("--flavour", default="MegaDescriptor-T-224")
+    parser.add_argument("--reference-queries", type=int, help="where all do not fit into memory")
+    parser.add_argument("--flavour", default="MegaDescriptor-T-224", help="or all")
     parser.add_argument("--scale", default="demo")
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--folder", type=Path, help="of prepared images, in place of noisy ones")
     parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--device", default="auto")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--limit-rounds", type=int, default=5, help="of the limit, in each round")
     parser.add_argument("--without-reference", action="store_true", help="too large for it")
+    parser.add_argument("--record", action="store_true", help="keep the rows in data/measured")
     options = parser.parse_args()
-    kinds = ["nearest", "identities"] if options.what == "retrieval" else ["features"]
-    ways = ["megalib", "product"] if options.what == "retrieval" else ["megalib"]
-    if not options.without_reference:
-        ways.insert(0, "reference")
-    context = multiprocessing.get_context("spawn")
-    for kind in kinds:
-        best, results = {}, {}
-        for _ in range(options.rounds):
-            for way in ways:
-                with ProcessPoolExecutor(1, context) as pool:
-                    done = pool.submit(alone, f"{way}_{kind}", options).result()
-                seconds, memory, results[way] = done
-                best[way] = min(best.get(way, (seconds, memory)), (seconds, memory))
-        print(f"\n{kind}: {torch.get_num_threads()} threads, torch {torch.__version__}")
-        for way, (seconds, memory) in best.items():
-            ratio = best[ways[0]][0] / seconds
-            print(f"{way:>10}  {seconds:8.2f} s  {ratio:6.2f} x  {memory:6.2f} GiB beyond inputs")
-        if "reference" in results:
-            print(f"{'':>10}  {agreement(results['reference'], results['megalib'])}")
+
+    from megalib import devices, flavours
+
+    options.device = str(devices.pick_device(options.device))
+    options.precision = devices.pick_precision(options.precision, torch.device(options.device))
+    options.reference_queries = min(options.reference_queries or options.queries, options.queries)
+    if options.what == "retrieval":
+        if options.precision != "fp32":
+            parser.error("similarities are float32: --precision is for features")
+        for kind in ("nearest", "identities"):
+            rows = measure(kind, options)
+            if options.record:
+                record("retrieval", rows)
+        return
+    with tempfile.TemporaryDirectory(prefix="megalib-benchmark-") as scratch:
+        if options.folder is None:
+            options.folder = Path(scratch)
+            draw_images(options.folder, options.images)
+        named = options.flavour
+        for options.flavour in flavours.FLAVOURS if named == "all" else [named]:
+            options.images = len(gallery(options)[1])
+            rows = measure("features", options)
+            if options.scale == "published":
+                tell_arithmetic(options, rows)
+            if options.record:
+                record("features", rows)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from megalib import retrieval
+from megalib import features, retrieval
 from megalib.errors import UserError, choose
 from megalib.flavours import Flavour
 from megalib.images import inference_transform
@@ -133,7 +133,7 @@ def similarity_map(
     unlike in maps by gradients.
 
     Args:
-        model: a Swin by timm without a head.
+        model: a Swin by timm without a head; it comes back in the mode it was in.
         flavour: says how images are transformed.
         query: RGB image.
         match: RGB image.
@@ -142,11 +142,10 @@ def similarity_map(
         UserError: the embedding is no mean over places, as in the networks of CLIP and DINOv2.
     """
     device = next(model.parameters()).device
-    transform, was_training = inference_transform(flavour), model.training
-    model.eval()
+    transform = inference_transform(flavour)
     pixels = torch.stack([transform(query), transform(match)]).to(device)
-    places, whole = model.forward_features(pixels).float(), model(pixels).float()
-    model.train(was_training)
+    with features.evaluating(model):
+        places, whole = model.forward_features(pixels).float(), model(pixels).float()
     means = places.mean(dim=(1, 2)) if places.ndim == 4 else None
     if means is None or means.shape != whole.shape or not torch.allclose(means, whole, atol=1e-4):
         raise UserError(

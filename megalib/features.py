@@ -3,6 +3,8 @@
 import hashlib
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +15,14 @@ from safetensors.torch import save_file
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
+from megalib.errors import UserError
 from megalib.files import inside, shown, whole_file
 from megalib.flavours import Flavour
 from megalib.images import ImageFiles
 
-PART = 4096  # images after which an unfinished extraction is kept
+PART, PART_ON_GPU = 512, 8192  # images after which an unfinished extraction is kept
 
 
-@torch.inference_mode()
 def extract(
     model: torch.nn.Module,
     images: ImageFiles | Subset,
@@ -34,7 +36,8 @@ def extract(
 
     Args:
         model: maps images (n, 3, size, size) to embeddings (n, d). It is used in evaluation mode
-            on `device`, and comes back in the mode and on the device it was in.
+            on `device`, and comes back on the device it was on with each of its modules in the
+            mode it was in, also after an error.
         images: what to embed.
         device: where to compute.
         batch_size: images at a time.
@@ -46,28 +49,52 @@ def extract(
         float32 array of shape (len(images), d), one row per image in the order of `images`.
 
     Raises:
-        RuntimeError: a row is not finite or was never filled.
+        UserError: an embedding is not finite, or an image cannot be read.
     """
-    was_training, home = model.training, next(model.parameters()).device
-    model.to(device).eval()
+    home = next(model.parameters()).device
     kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     rows = np.full((len(images), model.num_features), np.nan, dtype=np.float32)
     pinned = device.type == "cuda"
     loader = DataLoader(images, batch_size, num_workers=workers, pin_memory=pinned)
     start = 0
     try:
-        for pixels, _ in tqdm(loader, label, leave=False, mininterval=2, unit="batch"):
-            pixels = pixels.to(device, non_blocking=True)
-            with torch.autocast(device.type, kind, enabled=kind is not None):
-                embeddings = model(pixels)
-            rows[start : start + len(pixels)] = embeddings.float().cpu().numpy()
-            start += len(pixels)
+        # Not in inference mode: weights that are moved in it could never be trained again.
+        model.to(device)
+        with evaluating(model), torch.inference_mode():
+            for pixels, _ in tqdm(loader, label, leave=False, mininterval=2, unit="batch"):
+                pixels = pixels.to(device, non_blocking=True)
+                with torch.autocast(device.type, kind, enabled=kind is not None):
+                    embeddings = model(pixels)
+                rows[start : start + len(pixels)] = embeddings.float().cpu().numpy()
+                start += len(pixels)
     finally:
-        model.to(home).train(was_training)
-    unfit = ~np.isfinite(rows).all(axis=1)
-    if unfit.any():
-        raise RuntimeError(f"{label}: {int(unfit.sum())} rows are not finite")
+        model.to(home)
+    unfit = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if len(unfit):
+        raise UserError(
+            f"{label}: {len(unfit)} embeddings are not finite, the first is that of "
+            f"{_path(images, int(unfit[0]))}; look at the weights, or use precision fp32"
+        )
     return rows
+
+
+@contextmanager
+def evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """Evaluation mode; afterwards each module is in the mode it was in, frozen ones too."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _path(images: ImageFiles | Subset, index: int) -> str:
+    """Which image a row belongs to."""
+    if isinstance(images, Subset):
+        return _path(images.dataset, images.indices[index])
+    return str(images.paths[index])
 
 
 def cached(
@@ -98,12 +125,16 @@ def cached(
 
     Returns:
         float32 array of shape (len(images), d).
+
+    Raises:
+        UserError: as `extract`; a path leaves the image folder; or a file cannot be written.
     """
     key, state = key_of(model, flavour, images, precision), PartialState()
     rows = read(path, key, label)
     if rows is not None:
         return rows
-    parts = _parts(len(images), state.num_processes)
+    most = PART if device.type == "cpu" else PART_ON_GPU
+    parts = _parts(len(images), state.num_processes, most)
     for number, chosen in enumerate(parts):
         if number % state.num_processes == state.process_index and not _is_there(path, key, chosen):
             subset, began = Subset(images, chosen), time.perf_counter()
@@ -121,9 +152,9 @@ def cached(
     return read(path, key, label)
 
 
-def _parts(images: int, processes: int) -> list[range]:
+def _parts(images: int, processes: int, most: int) -> list[range]:
     """Consecutive images that are extracted together: enough parts for all processes."""
-    size = max(1, min(PART, -(-images // processes)))
+    size = max(1, min(most, -(-images // processes)))
     return [range(start, min(start + size, images)) for start in range(0, images, size)]
 
 
@@ -151,7 +182,7 @@ def key_of(model: torch.nn.Module, flavour: Flavour, images: ImageFiles, precisi
     total = hashlib.sha256()
     for name, tensor in model.state_dict().items():
         total.update(name.encode())
-        total.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        total.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
     total.update(
         f"{flavour.image_size} {flavour.mean} {flavour.std} {flavour.interpolation} "
         f"{flavour.fit} {precision}".encode()
@@ -179,11 +210,11 @@ def save(path: Path, features: np.ndarray, key: str, seconds: float = math.nan) 
 
 def _seconds(path: Path) -> float:
     with safe_open(path, "pt") as file:
-        return float(file.metadata()["seconds"])
+        return float((file.metadata() or {}).get("seconds", math.nan))
 
 
 def images_per_second(path: Path, images: int) -> float:
-    """How fast a file of features was extracted, reading of images included.
+    """How fast a file of features was extracted, reading of images included; NaN if untold.
 
     Args:
         path: of a file that `cached` wrote.
@@ -214,5 +245,6 @@ def read(path: Path, key: str | None = None, label: str = "features") -> np.ndar
     except SafetensorError:
         print(f"{label}: {shown(path)} is damaged, its features are extracted again")
         return None
-    print(f"{label}: {shown(path)} is of other weights or images, extracted again")
+    other = "other weights, images, transform or precision"
+    print(f"{label}: {shown(path)} is of {other}, its features are extracted again")
     return None

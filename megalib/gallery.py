@@ -33,7 +33,8 @@ PAGE = """<!doctype html>
 <body>
 <h1>{{ title }}</h1>
 <p>Each new photograph stands left, then the known individuals whose photographs are most similar
-to it. Photographs with a thick frame probably show an animal that is not among the known ones.</p>
+to it. Photographs with a thick frame probably show an animal that is not among the known ones.
+A probability, in per cent, is that of the candidate being right if the animal is a known one.</p>
 {% for photograph in photographs %}
 <section>
   <figure>

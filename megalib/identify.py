@@ -44,7 +44,7 @@ class Judgement:
     """What was learned from the known individuals alone; None where they are too few.
 
     `threshold` is the similarity below which an animal is called new. `probability_of` turns the
-    similarities of candidates into probabilities that they are right.
+    similarities of candidates into probabilities that they are right, if the animal is a known one.
     """
 
     threshold: float | None
@@ -94,6 +94,7 @@ def learn(
     known: Photographs,
     candidates: int,
     seed: int = 0,
+    device: str | torch.device = "cpu",
     report: Callable[[str], None] = print,
 ) -> Judgement:
     """Learn from the known individuals when an animal is new, and how likely matches are right.
@@ -101,12 +102,15 @@ def learn(
     Several times, half of the photographs of each individual play the new ones and the other half
     the known ones; for the threshold, a third of the individuals is taken out of the known ones.
     The threshold is the one of greatest geometric mean of BAKS and BAUS, see `open_set.sweep`; the
-    probabilities are a logistic calibration over all candidates, see `open_set.calibrate`.
+    probabilities are a logistic calibration over all candidates, see `open_set.calibrate`. No
+    individual is taken out for these: they hold if the animal is among the known ones. How often
+    it is not, nobody can learn from the known ones.
 
     Args:
         known: photographs of known individuals.
         candidates: how many are ranked for each photograph.
         seed: of the divisions.
+        device: where to compare.
         report: takes a line where something cannot be learned.
     """
     parts = [
@@ -114,28 +118,30 @@ def learn(
     ]
     threshold, probability_of = None, None
     try:
-        threshold = _threshold(parts, known.rows, seed)
+        threshold = _threshold(parts, known.rows, seed, device)
     except UserError as error:
         report(f"no animal can be called new: {error}")
     try:
-        probability_of = _calibration(parts, known.rows, candidates)
+        probability_of = _calibration(parts, known.rows, candidates, device)
     except UserError as error:
         report(f"no probabilities: {error}")
     return Judgement(threshold, probability_of)
 
 
-def _threshold(parts: list[pd.DataFrame], rows: np.ndarray, seed: int) -> float:
+def _threshold(
+    parts: list[pd.DataFrame], rows: np.ndarray, seed: int, device: str | torch.device
+) -> float:
     tables = []
     for number, part in enumerate(parts):
         hidden = open_set.hide_individuals(part, 1 / 3, seed + number)
         is_new = hidden.loc[hidden["split"] == "test", "is_new"].to_numpy()
-        tables.append(inference.match(hidden, rows).assign(is_new=is_new))
+        tables.append(inference.match(hidden, rows, device=device).assign(is_new=is_new))
     table = open_set.sweep(pd.concat(tables, ignore_index=True))
     return float(table.loc[table["geometric_mean"].idxmax(), "threshold"])
 
 
 def _calibration(
-    parts: list[pd.DataFrame], rows: np.ndarray, candidates: int
+    parts: list[pd.DataFrame], rows: np.ndarray, candidates: int, device: str | torch.device
 ) -> Callable[[np.ndarray], np.ndarray]:
     similarities, rights = [], []
     for part in parts:
@@ -143,7 +149,7 @@ def _calibration(
         identity = part["identity"].to_numpy()
         most = min(candidates, len(set(identity[train])))
         names, _, similarity = retrieval.nearest_individuals(
-            rows[test], rows[train], identity[train], most
+            rows[test], rows[train], identity[train], most, device
         )
         similarities.append(similarity.ravel())
         rights.append((names == identity[test, None]).ravel())
@@ -151,7 +157,11 @@ def _calibration(
 
 
 def rank(
-    new: Photographs, known: Photographs, judgement: Judgement, candidates: int
+    new: Photographs,
+    known: Photographs,
+    judgement: Judgement,
+    candidates: int,
+    device: str | torch.device = "cpu",
 ) -> pd.DataFrame:
     """Rank the known individuals for each new photograph.
 
@@ -160,13 +170,14 @@ def rank(
         known: photographs of known individuals; those of unknown ones are left out.
         judgement: of `learn`.
         candidates: how many to give, at most as many as there are individuals.
+        device: where to compare.
 
     Returns:
         One row per photograph and candidate, the nearest first: `photograph`, `rank` from 1, the
         `candidate`, its nearest `known_photograph`, their `similarity` in [-1, 1], the
-        `probability` in [0, 1] that it is right, `new_individual` ("yes", "no", or empty where
-        that could not be learned; the same in all rows of a photograph), and `path` and
-        `known_path` of the prepared images.
+        `probability` in [0, 1] that it is right if the animal is a known one, `new_individual`
+        ("yes", "no", or empty where that could not be learned; the same in all rows of a
+        photograph), and `path` and `known_path` of the prepared images.
 
     Raises:
         UserError: no known photograph shows a known individual.
@@ -176,7 +187,7 @@ def rank(
     identity = database["identity"].to_numpy()
     most = min(candidates, len(set(identity)))
     names, index, similarity = retrieval.nearest_individuals(
-        new.rows, known.rows[shows_known], identity, most
+        new.rows, known.rows[shows_known], identity, most, device
     )
     flat, place = similarity.ravel(), index.ravel()
     query = new.metadata.iloc[np.repeat(np.arange(len(new.rows)), most)]
@@ -218,7 +229,8 @@ def example(run: Run, dataset: str, into: Path, strangers: int = 3) -> tuple[Pat
         by file name.
 
     Raises:
-        UserError: the dataset has not been prepared, or has too few individuals.
+        UserError: the dataset has not been prepared, has too few individuals, or names one or a
+            path that leaves its folder.
     """
     metadata = splits.read(run.metadata(dataset))
     metadata = metadata[metadata["split"].notna()]
@@ -235,8 +247,8 @@ def example(run: Run, dataset: str, into: Path, strangers: int = 3) -> tuple[Pat
             shutil.copy(image, into / "new" / image.name)
             truth[image.name] = row.identity
         elif row.identity not in names[-strangers:]:
-            target = into / "known" / row.identity / image.name
-            target.parent.mkdir(exist_ok=True)
+            target = inside(into / "known", row.identity) / image.name
+            target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(image, target)
     return into / "known", into / "new", pd.Series(truth, name="identity")
 

@@ -109,7 +109,7 @@ def infer(values: Mapping[str, Any]) -> None:
             untrained = networks.untrained(flavour, values["seed"])
         inference.infer(
             *(network, flavour, values["datasets"], run, device, values["workers"]),
-            *(untrained, precision, values["votes"]),
+            *(untrained, precision, values["votes"], values["weights"]),
         )
 
 

@@ -7,12 +7,12 @@ Each function says its formula and where it comes from. Identities are text, acc
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+import torch
 from scipy.stats import binomtest
 from sklearn.metrics import recall_score
 
 from megalib import retrieval
-
-BLOCK = 512  # queries whose similarities to the whole database are held at a time
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ def rank_matches(
     database: np.ndarray,
     query_identity: np.ndarray,
     database_identity: np.ndarray,
+    device: str | torch.device = "cpu",
 ) -> Ranks:
     """Rank the database for each query by cosine similarity, of equals the lowest index first.
 
@@ -44,15 +45,18 @@ def rank_matches(
         database: float32 (m, d).
         query_identity: text (n,).
         database_identity: text (m,).
+        device: where to compare.
 
     Raises:
         UserError: see `retrieval.neighbours`.
     """
-    parts = []
-    for start in range(0, len(query), BLOCK):
-        rows = slice(start, start + BLOCK)
-        order, _ = retrieval.neighbours(query[rows], database, len(database))
-        parts.append(ranks_of_order(database_identity[order] == query_identity[rows, None]))
+    # Numbers are compared faster than names.
+    codes, _ = pd.factorize(np.concatenate([database_identity, query_identity]))
+    known, asked = codes[: len(database)], codes[len(database) :]
+    parts, start = [], 0
+    for order, _ in retrieval.neighbours_by_part(query, database, len(database), device):
+        parts.append(ranks_of_order(known[order] == asked[start : start + len(order), None]))
+        start += len(order)
     return Ranks(
         np.concatenate([part.first_match for part in parts]),
         np.concatenate([part.average_precision for part in parts]),
@@ -74,7 +78,16 @@ def ranks_of_order(right: np.ndarray) -> Ranks:
 
 
 def top_k(ranks: Ranks, k: int) -> float:
-    """Share of queries whose individual is among the k nearest database images."""
+    """Share of queries whose individual is among the k nearest database images.
+
+    Σ over queries of [rank of the first right image < k] / n: the cumulative match characteristic
+    at rank k (Phillips et al., 2000, "The FERET evaluation methodology for face-recognition
+    algorithms", IEEE TPAMI 22), where the database may hold several images of an individual.
+
+    Args:
+        ranks: of the queries.
+        k: how many images are looked at, 1 or more.
+    """
     return float((ranks.first_match < k).mean())
 
 
@@ -102,6 +115,10 @@ def bootstrap_interval(
         total: test images of each dataset, int (d,).
         seed: of the 10 000 drawings.
         confidence: share of the drawn means that the interval holds.
+
+    Returns:
+        The interval, in [0, 1]. Where all test images are right, or all wrong, all drawings are
+        the same and the interval has no width: it then says nothing about the uncertainty.
     """
     rng, total = np.random.default_rng(seed), np.asarray(total)
     drawn = rng.binomial(total, np.asarray(correct) / total, (10_000, len(total)))
@@ -110,8 +127,48 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def bootstrap_difference(
+    only_first: np.ndarray,
+    only_second: np.ndarray,
+    total: np.ndarray,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """The same interval of how much greater a second method's mean accuracy is, in pairs.
+
+    Each drawn test image counts for both methods, so that what makes it hard or easy for either
+    does not blur the difference. Of a dataset's images only the number of each kind counts: only
+    the first method right, only the second, or both alike; that is multinomial.
+
+    Args:
+        only_first: test images of each dataset on which only the first is right, int (d,).
+        only_second: the same of the second, int (d,).
+        total: test images of each dataset, int (d,).
+        seed: of the 10 000 drawings.
+        confidence: share of the drawn differences that the interval holds.
+
+    Returns:
+        The interval, in [-1, 1]; without width where no dataset has images that differ.
+    """
+    rng, total = np.random.default_rng(seed), np.asarray(total)
+    kinds = np.stack([only_first, only_second, total - only_first - only_second], axis=1)
+    drawn = rng.multinomial(total, kinds / total[:, None], (10_000, len(total)))
+    tail = (1 - confidence) / 2
+    difference = ((drawn[..., 1] - drawn[..., 0]) / total).mean(axis=1)
+    low, high = np.quantile(difference, [tail, 1 - tail])
+    return float(low), float(high)
+
+
 def balanced_accuracy(identity: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean over the individuals of the share of their images that are right."""
+    """Mean over the individuals of the share of their images that are right.
+
+    1 / c · Σ over the c individuals of (right images of it) / (images of it): the mean recall
+    (Brodersen et al., 2010, "The balanced accuracy and its posterior distribution", ICPR).
+
+    Args:
+        identity: the truth, text (n,).
+        predicted: text (n,); names that are no truth count as wrong.
+    """
     names = np.unique(identity)
     return float(recall_score(identity, predicted, labels=names, average="macro"))
 
@@ -127,7 +184,15 @@ def chance_of_top_1(query_identity: np.ndarray, database_identity: np.ndarray) -
 
 
 def normalised_gain(accuracy: float, chance: float) -> float:
-    """(accuracy - chance) / (1 - chance): 0 is guessing, 1 is perfect."""
+    """(accuracy - chance) / (1 - chance): 0 is guessing, 1 is perfect.
+
+    The form is that of kappa (Cohen, 1960, "A coefficient of agreement for nominal scales"), with
+    `chance_of_top_1` as the agreement by chance; it is below 0 for less than chance.
+
+    Args:
+        accuracy: in [0, 1].
+        chance: in [0, 1]; where it is 1 there is nothing to gain, and the result is 1.
+    """
     return 1.0 if chance == 1 else (accuracy - chance) / (1 - chance)
 
 

@@ -1,16 +1,24 @@
 """Questions to a run that go beyond its own split: new animals, sure answers, later days."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from megalib import inference, metrics, open_set
+from megalib.errors import UserError
 from megalib.files import Run
+
+JUDGED = ["individuals", "threshold", "BAKS", "BAUS", "geometric mean"]
 
 
 def matches(
-    run: Run, flavour: str, datasets: Sequence[str], share: float, seed: int
+    run: Run,
+    flavour: str,
+    datasets: Sequence[str],
+    share: float,
+    seed: int,
+    report: Callable[[str], None] = print,
 ) -> pd.DataFrame:
     """Match all test images after hiding a share of the individuals from the database.
 
@@ -20,79 +28,107 @@ def matches(
         datasets: names.
         share: part of the individuals that becomes new.
         seed: of their choice.
+        report: takes a line for a dataset of which no individual can be hidden.
 
     Returns:
         The columns of `inference.match`, with `dataset` and `is_new`. Identities carry the
         dataset's name, since two datasets may both know a Leo.
 
     Raises:
-        UserError: the run lacks the features, or too few individuals are there to hide some.
+        UserError: the run lacks the features, or no dataset has individuals enough to hide some.
     """
     tables = []
     for dataset in datasets:
         metadata, rows = inference.embedded(run, flavour, dataset)
-        hidden = open_set.hide_individuals(metadata, share, seed)
+        try:
+            hidden = open_set.hide_individuals(metadata, share, seed)
+        except UserError as error:
+            report(f"{dataset}: left out, {error}")
+            continue
         table = inference.match(hidden, rows)
         table["is_new"] = hidden.loc[hidden["split"] == "test", "is_new"].to_numpy()
         for column in ("identity", "predicted"):
             table[column] = dataset + "_" + table[column]
         tables.append(table.assign(dataset=dataset))
+    if not tables:
+        raise UserError("no dataset has individuals enough to hide some of them")
     return pd.concat(tables, ignore_index=True)
 
 
-def chosen_and_judged(matches: pd.DataFrame, seed: int) -> pd.DataFrame:
+def chosen_and_judged(
+    matches: pd.DataFrame, seed: int, report: Callable[[str], None] = print
+) -> pd.DataFrame:
     """Choose a threshold on one half of the individuals and judge it on the other.
 
     Args:
         matches: of `matches`.
         seed: of the halves.
+        report: takes a line where that is not possible.
 
     Returns:
         Two rows, "chosen on" and "judged on": number of `individuals`, the `threshold`, and
-        `BAKS`, `BAUS` and their `geometric mean`, see `open_set`, in [0, 1].
-
-    Raises:
-        UserError: a half lacks known or new individuals.
+        `BAKS`, `BAUS` and their `geometric mean`, see `open_set`, in [0, 1]. No rows where a half
+        lacks known or new individuals.
     """
+    first, second = (pd.concat(part) for part in zip(*_halves_of_kinds(matches, seed), strict=True))
+    try:
+        table = open_set.sweep(first)
+        threshold = table.loc[table["geometric_mean"].idxmax(), "threshold"]
+        rows = {"chosen on": _judged(first, threshold), "judged on": _judged(second, threshold)}
+    except UserError as error:
+        report(f"no threshold can be judged: {error}")
+        rows = {}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=JUDGED)
+
+
+def _halves_of_kinds(matches: pd.DataFrame, seed: int) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    """The halves of the known individuals, and those of the new ones."""
     rng = np.random.default_rng(seed)
-    chosen_on = set()
-    for is_new in (False, True):
-        names = np.sort(matches.loc[matches["is_new"] == is_new, "identity"].unique())
-        chosen_on |= set(rng.permutation(names)[::2])
-    is_first = matches["identity"].isin(chosen_on)
-    table = open_set.sweep(matches[is_first])
-    threshold = table.loc[table["geometric_mean"].idxmax(), "threshold"]
-    rows = {}
-    for name, part in (("chosen on", matches[is_first]), ("judged on", matches[~is_first])):
-        identity, is_new = part["identity"].to_numpy(), part["is_new"].to_numpy()
-        decided = open_set.decide(
-            part["predicted"].to_numpy(), part["similarity"].to_numpy(), threshold
-        )
-        known = open_set.baks(identity, decided, is_new)
-        unknown = open_set.baus(decided, is_new, identity)
-        rows[name] = {
-            "individuals": part["identity"].nunique(),
-            "threshold": threshold,
-            "BAKS": known,
-            "BAUS": unknown,
-            "geometric mean": open_set.geometric_mean(known, unknown),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return [_halves(matches[matches["is_new"] == is_new], rng) for is_new in (False, True)]
 
 
-def calibrated(known: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Calibrate on one half of the matches, apply to the other half.
+def _halves(matches: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The matches of one half of the individuals, and of the other; an odd one is in the first."""
+    names = np.sort(matches["identity"].unique())
+    is_first = matches["identity"].isin(rng.permutation(names)[::2])
+    return matches[is_first], matches[~is_first]
+
+
+def _judged(part: pd.DataFrame, threshold: float) -> list[float]:
+    """A row of `chosen_and_judged`."""
+    identity, is_new = part["identity"].to_numpy(), part["is_new"].to_numpy()
+    similarity = part["similarity"].to_numpy()
+    decided = open_set.decide(part["predicted"].to_numpy(), similarity, threshold)
+    known = open_set.baks(identity, decided, is_new)
+    unknown = open_set.baus(decided, is_new, identity)
+    mean = open_set.geometric_mean(known, unknown)
+    return [part["identity"].nunique(), threshold, known, unknown, mean]
+
+
+def calibrated(
+    known: pd.DataFrame, seed: int, report: Callable[[str], None] = print
+) -> pd.DataFrame:
+    """Calibrate on the matches of one half of the individuals, apply to those of the other half.
 
     Args:
-        known: matches of known individuals, with `similarity` and `correct`.
+        known: matches of known individuals, with `identity`, `similarity` and `correct`.
         seed: of the halves.
+        report: takes a line where that is not possible.
 
     Returns:
         For each method of `open_set.CALIBRATIONS` the rows of `open_set.reliability` of the second
-        half, with `method` and its expected calibration `error`.
+        half, with `method` and its expected calibration `error`. No rows where the matches of the
+        first half are all right or all wrong, or the second half is empty.
     """
-    order = np.random.default_rng(seed).permutation(len(known))
-    learn, judge = known.iloc[order[::2]], known.iloc[order[1::2]]
+    learn, judge = _halves(known, np.random.default_rng(seed))
+    try:
+        return _reliability(learn, judge)
+    except UserError as error:
+        report(f"no calibration: {error}")
+        return pd.DataFrame(columns=["probability", "share_right", "count", "method", "error"])
+
+
+def _reliability(learn: pd.DataFrame, judge: pd.DataFrame) -> pd.DataFrame:
     right = judge["correct"].to_numpy()
     tables = []
     for method in open_set.CALIBRATIONS:
@@ -106,23 +142,38 @@ def calibrated(known: pd.DataFrame, seed: int) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def later_days(run: Run, flavour: str, datasets: Sequence[str]) -> pd.DataFrame:
+def later_days(
+    run: Run, flavour: str, datasets: Sequence[str], report: Callable[[str], None] = print
+) -> pd.DataFrame:
     """Accuracy by the run's random split and by one in time, for the datasets that have dates.
 
     The network was trained on the random split, so it has seen some of the later days: the split
     in time changes only what is searched among what.
 
+    Args:
+        run: whose features are used.
+        flavour: name of the network.
+        datasets: names; those without dates are left out.
+        report: takes a line for a dataset whose dates allow no split in time.
+
     Returns:
-        One row per dated dataset: top-1 accuracy in [0, 1] and number of test images of either
-        split.
+        One row per dated dataset: top-1 accuracy in [0, 1], its Wilson 95 % interval and the number
+        of test images of either split.
+
+    Raises:
+        UserError: the run lacks the features.
     """
     rows = {}
     for dataset in datasets:
         metadata, embeddings = inference.embedded(run, flavour, dataset)
         if "date" not in metadata:
             continue
+        try:
+            parts = {"random": metadata, "in time": open_set.time_aware_split(metadata)}
+        except UserError as error:
+            report(f"{dataset}: left out, {error}")
+            continue
         row = {}
-        parts = {"random": metadata, "in time": open_set.time_aware_split(metadata)}
         for name, table in parts.items():
             found = inference.match(table, embeddings)
             low, high = metrics.wilson_interval(int(found["correct"].sum()), len(found))

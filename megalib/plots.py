@@ -1,5 +1,6 @@
 """One function per figure. Each takes data, returns a matplotlib figure and computes nothing."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import seaborn as sns
 from IPython import get_ipython
 from IPython.core.pylabtools import print_figure
 from matplotlib.figure import Figure
+from PIL import Image
 
 from megalib.files import inside
 from megalib.flavours import short_name
@@ -17,6 +19,8 @@ from megalib.images import load
 
 INK, PAPER = "#1f2933", "#ffffff"
 RIGHT, WRONG, QUIET = "#0072b2", "#d55e00", "#9aa5b1"  # Okabe and Ito: safe for colour-blind eyes
+
+MOST_PAIRS = 6  # pairs of images side by side
 
 
 def use_style() -> None:
@@ -168,9 +172,12 @@ def match_gallery(
     measure: str = "cosine",
     right: int = 1,
     wrong: int = 1,
+    wrong_in_all: int | None = None,
     seed: int = 0,
 ) -> Figure:
     """Queries above their nearest database images, right and wrong ones of each dataset.
+
+    Blue frames mark right answers, orange ones wrong answers. Images are shown whole, in squares.
 
     Args:
         folders: of the prepared images, by dataset.
@@ -178,30 +185,53 @@ def match_gallery(
         measure: what `similarity` is.
         right: how many right matches to show per dataset.
         wrong: how many wrong matches to show per dataset.
+        wrong_in_all: how many wrong matches to show at most; those of the first datasets.
         seed: of the choice.
     """
-    chosen = []
+    chosen, left = [], wrong * len(predictions) if wrong_in_all is None else wrong_in_all
     for dataset, table in predictions.items():
-        for correct, number in ((True, right), (False, wrong)):
+        for correct, number in ((True, right), (False, min(wrong, left))):
             pool = table[table["correct"] == correct]
             rows = pool.sample(min(number, len(pool)), random_state=seed)
             chosen += [(folders[dataset], row) for row in rows.itertuples()]
-    figure, axes = plt.subplots(2, len(chosen), figsize=(1.3 * len(chosen), 3.7), squeeze=False)
-    for (folder, row), (above, below) in zip(chosen, axes.T, strict=True):
+            left -= 0 if correct else len(rows)
+    bands = max(1, -(-len(chosen) // MOST_PAIRS))
+    columns = -(-len(chosen) // bands)
+    size = (1.4 * columns, 3.5 * bands)
+    figure, axes = plt.subplots(2 * bands, columns, figsize=size, squeeze=False)
+    figure.set_layout_engine("constrained", h_pad=0.07)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for number, (folder, row) in enumerate(chosen):
+        band, column = divmod(number, columns)
+        above, below = axes[2 * band : 2 * band + 2, column]
         for axis, path in ((above, row.path), (below, row.match_path)):
-            axis.imshow(load(inside(folder, path)))
-            axis.set(xticks=[], yticks=[])
-            axis.grid(False)
-        above.set_title(row.identity, fontsize=8, fontweight="normal")
+            _picture_in_box(axis, load(inside(folder, path)))
+        above.set_title(_wrapped(row.identity), fontsize=7.5, fontweight="normal")
         verdict, colour = ("right", RIGHT) if row.correct else ("wrong", WRONG)
-        below.set_title(f"{verdict}: {row.predicted}", fontsize=8, color=colour)
+        below.set_title(_wrapped(row.predicted), fontsize=7.5, fontweight="normal", color=colour)
         told = f"{row.similarity:.2f}".removesuffix(".00")
-        below.set_xlabel(f"{measure} {told}", fontsize=8)
+        below.set_xlabel(f"{verdict}, {measure} {told}", fontsize=7.5, color=colour)
         for spine in below.spines.values():
             spine.set(color=colour, linewidth=2.5)
-    axes[0, 0].set_ylabel("query", fontsize=9)
-    axes[1, 0].set_ylabel("nearest image", fontsize=9)
+        if column == 0:
+            above.set_ylabel("query", fontsize=9)
+            below.set_ylabel("nearest image", fontsize=9)
     return figure
+
+
+def _picture_in_box(axis: plt.Axes, image: Image.Image) -> None:
+    """Show an image whole in a square, so that images of all shapes make even rows."""
+    axis.set_axis_on()
+    axis.imshow(image)
+    axis.set(xticks=[], yticks=[], box_aspect=1)
+    axis.set_aspect("equal", adjustable="datalim")
+    axis.grid(False)
+
+
+def _wrapped(name: str) -> str:
+    """A name on as many lines as fit above a picture."""
+    return "\n".join(textwrap.wrap(str(name), 17)) or " "
 
 
 def hardest(folder: Path, rows: pd.DataFrame) -> Figure:
@@ -211,13 +241,12 @@ def hardest(folder: Path, rows: pd.DataFrame) -> Figure:
         folder: of the prepared images.
         rows: of `analysis.hardest_images`.
     """
-    figure, axes = plt.subplots(2, len(rows), figsize=(1.3 * len(rows), 3.7), squeeze=False)
+    figure, axes = plt.subplots(2, len(rows), figsize=(1.3 * len(rows), 3.3), squeeze=False)
     for row, (above, below) in zip(rows.itertuples(), axes.T, strict=True):
         for axis, path in ((above, row.path), (below, row.match_path)):
-            axis.imshow(load(inside(folder, path)))
-            _hide_frame(axis)
-        above.set_title(row.identity, fontsize=8, fontweight="normal")
-        below.set_title(row.predicted, fontsize=8, color=WRONG)
+            _picture_in_box(axis, load(inside(folder, path)))
+        above.set_title(_wrapped(row.identity), fontsize=8, fontweight="normal")
+        below.set_title(_wrapped(row.predicted), fontsize=8, color=WRONG)
         below.set_xlabel(f"right one at {row.rank + 1}", fontsize=8)
     axes[0, 0].set_ylabel("query", fontsize=9)
     axes[1, 0].set_ylabel("nearest image", fontsize=9)

@@ -10,6 +10,8 @@ from megalib import flavours, metrics, published
 from megalib.errors import UserError
 from megalib.files import Run, shown
 
+PAIRED = ["first", "second", "test images", "only first right", "only second right", "p"]
+PAIRED += ["added, points", "low", "high"]
 TEXT = dict.fromkeys(("image_id", "identity", "predicted", "match_id"), str)
 
 
@@ -92,44 +94,86 @@ def match_curves(predictions: Mapping[str, pd.DataFrame], up_to: int = 20) -> pd
 
 
 def means(results: pd.DataFrame) -> pd.DataFrame:
-    """Mean top-1 accuracy over the datasets of each method, in per cent.
+    """Means over the datasets of each method; accuracies in per cent.
 
     Returns:
-        By flavour: `mean`, `low` and `high` of its bootstrap 95 % interval, and where the same
-        networks were run with random weights, the mean `untrained`, and the `gain` over it.
+        By flavour: the number of `datasets`, since not every method runs on all; the `mean` top-1
+        with `low` and `high` of its bootstrap 95 % interval, see `metrics.bootstrap_interval`; the
+        means of the other columns of `for_reading`; and where the same networks were run with
+        random weights, the mean `untrained`, and `added`, the difference to it.
     """
+    kept = {
+        "top_5": "top-5",
+        "top_10": "top-10",
+        "mean_average_precision": "mAP",
+        "balanced_accuracy": "balanced",
+        "normalised_gain": "gain",
+        "untrained_accuracy": "untrained",
+    }
     rows = {}
     for name, own in results.groupby("flavour", sort=False):
         low, high = metrics.bootstrap_interval(own["n_correct"], own["n_query"])
-        rows[name] = {"mean": own["accuracy"].mean(), "low": low, "high": high}
-        if "untrained_accuracy" in own:
-            rows[name]["untrained"] = own["untrained_accuracy"].mean()
-            rows[name]["gain"] = rows[name]["mean"] - rows[name]["untrained"]
-    return 100 * pd.DataFrame.from_dict(rows, orient="index")
+        row = {"mean": own["accuracy"].mean(), "low": low, "high": high}
+        row |= {told: own[column].mean() for column, told in kept.items() if column in own}
+        rows[name] = {"datasets": len(own)} | {key: 100 * value for key, value in row.items()}
+        if "untrained" in row:
+            rows[name]["added"] = rows[name]["mean"] - rows[name]["untrained"]
+        if "images_per_second" in own:
+            rows[name]["images/s"] = own["images_per_second"].mean()
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def paired(run: Run, results: pd.DataFrame) -> pd.DataFrame:
-    """Compare each flavour with the next on the same test images, see `metrics.mcnemar`.
+    """Compare each flavour with the next on the test images that both have judged.
 
     Args:
         run: whose predictions are read.
         results: of `read`.
 
     Returns:
-        One row per pair: `first`, `second`, on how many test images `only first right` and
-        `only second right`, and the `p` value of their being equally good.
+        One row per pair: `first`, `second`, the number of shared `test images`, on how many of
+        them `only first right` and `only second right`, and the `p` value of their being equally
+        good, see `metrics.mcnemar`; then `added, points`: how much greater the second's mean
+        accuracy over the datasets is, with `low` and `high` of its 95 % interval, see
+        `metrics.bootstrap_difference`. No rows for a single flavour.
+
+    Raises:
+        UserError: two flavours share no test image.
     """
-    right = {}
+    judged = {}
     for name, rows in results.groupby("flavour", sort=False):
-        tables = [pd.read_csv(run.predictions(name, dataset)) for dataset in rows["dataset"]]
-        right[name] = pd.concat(tables)["correct"].to_numpy()
-    rows = []
-    for first, second in pairwise(right):
-        one, other = right[first], right[second]
-        row = {"first": first, "second": second, "only first right": int((one & ~other).sum())}
-        row |= {"only second right": int((~one & other).sum()), "p": metrics.mcnemar(one, other)}
-        rows.append(row)
-    return pd.DataFrame(rows)
+        tables = [
+            pd.read_csv(run.predictions(name, dataset), dtype=TEXT).assign(dataset=dataset)
+            for dataset in rows["dataset"]
+        ]
+        judged[name] = pd.concat(tables)[["dataset", "image_id", "correct"]]
+    return pd.DataFrame([_pair(*names, judged) for names in pairwise(judged)], columns=PAIRED)
+
+
+def _pair(first: str, second: str, judged: Mapping[str, pd.DataFrame]) -> dict[str, object]:
+    """How one flavour compares with another."""
+    both = judged[first].merge(judged[second], on=["dataset", "image_id"], validate="one_to_one")
+    if both.empty:
+        raise UserError(
+            f"{first} and {second} have judged no test image both: run them on the same"
+        )
+    one, other = both["correct_x"].to_numpy(dtype=bool), both["correct_y"].to_numpy(dtype=bool)
+    counts = pd.DataFrame({"first": one & ~other, "second": ~one & other, "total": 1})
+    counts = counts.groupby(both["dataset"]).sum()
+    columns = [counts[name].to_numpy() for name in ("first", "second", "total")]
+    low, high = metrics.bootstrap_difference(*columns)
+    added = ((counts["second"] - counts["first"]) / counts["total"]).mean()
+    return {
+        "first": first,
+        "second": second,
+        "test images": len(both),
+        "only first right": int(counts["first"].sum()),
+        "only second right": int(counts["second"].sum()),
+        "p": metrics.mcnemar(one, other),
+        "added, points": 100 * added,
+        "low": 100 * low,
+        "high": 100 * high,
+    }
 
 
 def published_intervals() -> pd.DataFrame:
@@ -153,14 +197,17 @@ def ledger(results: pd.DataFrame) -> pd.DataFrame:
     These are the 145 of the MegaDescriptors and the 21 of the paper's baselines. A cell is
     "reproduced" where the number of right test images differs by one at most, which is what
     rounding and another order of addition may change; "within the interval" where the published
-    accuracy lies in the Wilson 95 % interval of the regenerated one; else it "differs".
+    accuracy lies in the Wilson 95 % interval of the regenerated one; else it "differs". Only
+    released weights, from the hub or a folder, and a single nearest image make such a verdict; a
+    result made otherwise says what is other about it.
 
     Args:
         results: of `read`.
 
     Returns:
         One row per dataset and flavour: `published, %`, `regenerated, %`, `low, %` and `high, %` of
-        its interval, `difference, images` (more right than published), and `verdict`.
+        its interval, `difference, images` (more right than published), `verdict`, and the
+        `weights`, `precision` and `votes` with which it was made.
     """
     ours = results[results["scale"] == "published"].set_index(["dataset", "flavour"])
     rows = []
@@ -169,25 +216,36 @@ def ledger(results: pd.DataFrame) -> pd.DataFrame:
         key = (cell.dataset, cell.flavour)
         row = {"dataset": cell.dataset, "flavour": cell.flavour}
         row |= {"published, %": 100 * cell.accuracy, "verdict": "not run"}
-        rows.append(row | (_verdict(cell, ours.loc[key]) if key in ours.index else {}))
+        rows.append(row | (_compared(cell, ours.loc[key]) if key in ours.index else {}))
     columns = ["regenerated, %", "low, %", "high, %", "difference, images", "verdict"]
+    columns += ["weights", "precision", "votes"]
     return pd.DataFrame(rows, columns=["dataset", "flavour", "published, %", *columns])
 
 
-def _verdict(cell: tuple, ours: pd.Series) -> dict[str, object]:
-    """How one regenerated accuracy relates to the published one."""
+def _compared(cell: tuple, ours: pd.Series) -> dict[str, object]:
+    """How one accuracy of the run relates to the published one."""
     correct, total = int(ours["n_correct"]), int(ours["n_query"])
     low, high = metrics.wilson_interval(correct, total)
-    if total != cell.n_test:
-        verdict = f"another test set: {total} instead of {cell.n_test} images"
-    elif abs(correct - cell.n_correct) <= 1:
-        verdict = "reproduced"
-    else:
-        verdict = "within the interval" if low <= cell.accuracy <= high else "differs"
     return {
         "regenerated, %": 100 * correct / total,
         "low, %": 100 * low,
         "high, %": 100 * high,
         "difference, images": correct - cell.n_correct,
-        "verdict": verdict,
+        "verdict": _verdict(cell, ours, low, high),
+        **{name: ours.get(name) for name in ("weights", "precision", "votes")},
     }
+
+
+def _verdict(cell: tuple, ours: pd.Series, low: float, high: float) -> str:
+    weights, votes = ours.get("weights"), ours.get("votes")
+    if pd.isna(weights) or pd.isna(votes):
+        return "no regeneration: made by unknown weights"
+    if weights == "trained":
+        return "no regeneration: own training"
+    if votes != 1:
+        return f"no regeneration: {int(votes)} votes"
+    if ours["n_query"] != cell.n_test:
+        return f"another test set: {int(ours['n_query'])} instead of {cell.n_test} images"
+    if abs(ours["n_correct"] - cell.n_correct) <= 1:
+        return "reproduced"
+    return "within the interval" if low <= cell.accuracy <= high else "differs"

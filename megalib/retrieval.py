@@ -1,8 +1,12 @@
 """Exact nearest neighbours by cosine similarity, in blocks of bounded memory.
 
 The whole matrix of queries against the database is never made. Similarities are float32; of equal
-ones the lowest index comes first.
+ones the lowest index comes first. Equal embeddings have equal similarities wherever they stand:
+libraries multiply matrices of other shapes by other routines, whose sums differ in the last bit, so
+all products of a search have one shape, see `_blocks`.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -10,7 +14,8 @@ import torch
 
 from megalib.errors import UserError
 
-QUERIES, ENTRIES = 1024, 8192  # rows and columns of a block: 32 MiB of similarities
+QUERIES, ENTRIES = 512, 8192  # rows and columns of a block: 16 MiB of similarities
+TILE = 64  # rows of a block are filled up to a multiple of this, which routines treat alike
 _LAST = 0xFFFFFFFF  # the greatest index that a key holds
 _NONE = torch.iinfo(torch.int64).min  # below every key
 
@@ -55,15 +60,27 @@ def neighbours(
         UserError: there is nothing to compare, k is out of range, widths differ, or an embedding
             is zero or not finite.
     """
+    found = list(neighbours_by_part(query, database, k, device))
+    index, similarity = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return index, similarity
+
+
+def neighbours_by_part(
+    query: np.ndarray, database: np.ndarray, k: int, device: str | torch.device = "cpu"
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The same for `QUERIES` queries at a time: with a large k, the answers fill the memory.
+
+    Raises:
+        UserError: see `neighbours`.
+    """
     queries, entries = unit(query, "query"), unit(database, "database")
     _check_widths(queries, entries)
     if not 1 <= k <= len(entries):
         raise UserError(f"k must lie between 1 and the {len(entries)} database images, not {k}")
     entries = entries.to(device)
-    found = [_neighbours_in_blocks(part.to(device), entries, k) for part in queries.split(QUERIES)]
-    index = torch.cat([part.cpu() for part, _ in found])
-    similarity = torch.cat([part.cpu() for _, part in found])
-    return index.numpy(), similarity.numpy()
+    for part in queries.split(QUERIES):
+        index, similarity = _neighbours(part, entries, k)
+        yield index.cpu().numpy(), similarity.clamp(-1, 1).cpu().numpy()
 
 
 def _check_widths(queries: torch.Tensor, entries: torch.Tensor) -> None:
@@ -99,25 +116,52 @@ def unit(rows: np.ndarray, name: str) -> torch.Tensor:
     return torch.nn.functional.normalize(tensor)
 
 
-def _neighbours_in_blocks(
+def _blocks(queries: torch.Tensor, entries: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
+    """Similarities of some queries to the database, block by block, by products of one shape.
+
+    The queries and the last entries are filled up with zeros, whose products are cut off again.
+    Sums of float32 may leave [-1, 1] by the last bit: cut them off after sorting, not before.
+
+    Args:
+        queries: of length one, float32 (n, d), n ≤ `QUERIES`, on any device.
+        entries: of length one, float32 (m, d), on the device where to compute.
+
+    Yields:
+        The index of a block's first entry, and its similarities, float32 (n, b), b ≤ `ENTRIES`.
+    """
+    rows = _filled_up(queries.to(entries.device), TILE)
+    for start in range(0, len(entries), ENTRIES):
+        block = entries[start : start + ENTRIES]
+        columns = _filled_up(block, TILE if len(entries) <= ENTRIES else ENTRIES)
+        yield start, (rows @ columns.T)[: len(queries), : len(block)]
+
+
+def _filled_up(rows: torch.Tensor, size: int) -> torch.Tensor:
+    """Rows, and as many zeros below them as make their number a multiple of `size`."""
+    missing = -len(rows) % size
+    return torch.nn.functional.pad(rows, (0, 0, 0, missing)) if missing else rows
+
+
+def _neighbours(
     queries: torch.Tensor, entries: torch.Tensor, k: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Index and similarity of the k nearest entries of a block of queries."""
-    best = torch.empty((len(queries), 0), dtype=torch.int64, device=entries.device)
-    for start in range(0, len(entries), ENTRIES):
-        block = queries @ entries[start : start + ENTRIES].T
+    best = []
+    for start, block in _blocks(queries, entries):
         if k == 1:  # `max` takes the leftmost of equals by itself, and is much faster than topk
             value, place = block.max(dim=1, keepdim=True)
-            keys = _keys(value, place + start)
+            best.append(_keys(value, place + start))
         else:
-            keys = _keys(block, _places(start, block)).topk(min(k, block.shape[1]), dim=1).values
-        best = torch.cat([best, keys], dim=1)
-        best = best.topk(min(k, best.shape[1]), dim=1).values
-    return _unpacked(best)
+            keys = _keys(block, _places(start, block))
+            best.append(keys.topk(k, dim=1).values if k < block.shape[1] else keys)
+        # Seldom: for a whole ranking, where k is the number of entries, once at the end.
+        if sum(keys.shape[1] for keys in best) > 2 * k:
+            best = [torch.cat(best, dim=1).topk(k, dim=1).values]
+    return _unpacked(torch.cat(best, dim=1).topk(k, dim=1).values)
 
 
 def _places(start: int, block: torch.Tensor) -> torch.Tensor:
-    """Indices of the entries that the columns of a block belong to, (1, m)."""
+    """Indices of the entries that the columns of a block belong to, int64 (1, b)."""
     return torch.arange(start, start + block.shape[1], device=block.device)[None]
 
 
@@ -128,7 +172,9 @@ def _keys(similarity: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     the float32, made to sort as an integer, above the index counted from the end.
     """
     bits = (similarity + 0.0).view(torch.int32)  # the sum turns -0 into 0, which is equal to it
-    return (_flipped(bits).long() << 32) | (_LAST - index)
+    keys = _flipped(bits).long()
+    # In place, since fetching new memory takes longer than the arithmetic.
+    return keys.bitwise_left_shift_(32).bitwise_or_(_LAST - index)
 
 
 def _unpacked(keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -139,7 +185,7 @@ def _unpacked(keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _flipped(bits: torch.Tensor) -> torch.Tensor:
     """Turn the order of negative numbers around, which floats store by size; its own inverse."""
-    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    return (bits >> 31).bitwise_and_(0x7FFFFFFF).bitwise_xor_(bits)
 
 
 def nearest_individuals(
@@ -175,35 +221,35 @@ def nearest_individuals(
     found = []
     for part in queries.split(QUERIES):
         best = torch.full((len(part), len(names)), _NONE, dtype=torch.int64, device=device)
-        for start in range(0, len(entries), ENTRIES):
-            block = part.to(device) @ entries[start : start + ENTRIES].T
+        for start, block in _blocks(part, entries):
             individual = columns[start : start + ENTRIES].expand(len(part), -1)
             best.scatter_reduce_(1, individual, _keys(block, _places(start, block)), "amax")
         found.append(best.topk(k, dim=1).values.cpu())
     index, similarity = (part.numpy() for part in _unpacked(torch.cat(found)))
-    return np.asarray(identity)[index], index, similarity
+    return np.asarray(identity)[index], index, similarity.clip(-1, 1)
 
 
-def vote(identity: np.ndarray) -> np.ndarray:
+def vote(identity: np.ndarray, similarity: np.ndarray) -> np.ndarray:
     """Predict by the majority of the nearest neighbours.
 
-    Where several individuals share the majority among k neighbours, the farthest neighbour is
-    left out until one has it alone, as the reference documents its rule.
+    Of individuals that share the majority, the one whose neighbours are most similar on average
+    wins, and of these the first in the order of the alphabet: the rule of `KnnClassifier` in
+    wildlife-tools 1.x. (Version 0.0.9 documents another: fewer neighbours vote.)
 
     Args:
         identity: of the neighbours, nearest first, text of shape (n, k).
+        similarity: of the same, float of shape (n, k).
 
     Returns:
         One identity per query, text of shape (n,).
     """
     if identity.shape[1] == 1:
         return identity[:, 0]
-    return np.array([_majority(row) for row in identity], dtype=object)
+    pairs = zip(identity, similarity.astype(np.float64), strict=True)
+    return np.array([_majority(*pair) for pair in pairs], dtype=object)
 
 
-def _majority(row: np.ndarray) -> str:
-    for size in range(len(row), 1, -1):
-        names, counts = np.unique(row[:size], return_counts=True)
-        if (counts == counts.max()).sum() == 1:
-            return names[counts.argmax()]
-    return row[0]
+def _majority(names: np.ndarray, similarity: np.ndarray) -> str:
+    found, codes, votes = np.unique(names, return_inverse=True, return_counts=True)
+    means = np.bincount(codes, weights=similarity) / votes
+    return found[np.where(votes == votes.max(), means, -np.inf).argmax()]  # the first of equals

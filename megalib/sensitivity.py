@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from megalib import inference, retrieval, splits
+from megalib import features, inference, retrieval, splits
 from megalib.files import Run
 from megalib.flavours import Flavour
 
@@ -40,7 +40,10 @@ def measure(
     workers: int = 0,
     report: Callable[[str], None] = print,
 ) -> pd.DataFrame:
-    """Run every variant on the same network and images; writes nothing.
+    """Run every variant on the same network and images; keeps the features of each.
+
+    What is finished is not done again, see `features.cached`. The features lie in a folder of
+    their own, beside those of `inference.infer`.
 
     Args:
         model: the network, see `inference.load_network`.
@@ -65,10 +68,13 @@ def measure(
         metadata = metadata[metadata["split"].notna()]
         first = None
         for name, (changed, precision) in variants(flavour).items():
-            found = inference.embed(
-                model, changed, metadata, run, dataset, device, workers, precision
+            images = inference.images_of(changed, metadata, run, dataset)
+            file = run.features(
+                f"{flavour.name}-sensitivity", f"{dataset}-{name.replace(' ', '-')}"
             )
-            matches = inference.match(metadata, found)
+            label = f"{dataset}, {name}"
+            found = features.cached(file, model, changed, images, device, workers, precision, label)
+            matches = inference.match(metadata, found, device=device)
             first = first or (matches, found)
             rows.append(
                 {

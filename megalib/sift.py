@@ -5,6 +5,7 @@ query corresponds to an image if its nearest descriptor there is much nearer tha
 nearest (Lowe's ratio test). The query gets the identity of the image with the most correspondences.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -43,6 +44,14 @@ def describe(path: Path, keypoints: int) -> torch.Tensor:
     grey = np.asarray(load(path).convert("L"))
     _, descriptors = cv2.SIFT_create(nfeatures=keypoints).detectAndCompute(grey, None)
     return torch.zeros(0, 128) if descriptors is None else torch.from_numpy(descriptors)
+
+
+def _describe(files: Sequence[Path], keypoints: int, label: str) -> list[torch.Tensor]:
+    """The descriptors of several images, on all threads."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        described = pool.map(lambda file: describe(file, keypoints), files)
+        bar = {"unit": "image", "mininterval": 2, "leave": False}
+        return list(tqdm(described, f"{label}, key points", len(files), **bar))
 
 
 def correspondences(
@@ -136,29 +145,17 @@ def match(
     Raises:
         UserError: there are no test or no training images.
     """
-    test, train = (np.flatnonzero(metadata["split"] == part) for part in ("test", "train"))
-    if not len(test) or not len(train):
-        raise UserError("matching needs test and training images")
+    test, train = map(np.flatnonzero, inference.parts_of(metadata))
     entries = [descriptors[place] for place in train]
     counts = _count([descriptors[place] for place in test], entries, [ratio], label)[:, :, 0]
     order = np.argsort(-counts, axis=1, kind="stable")
-    query, found = metadata.iloc[test], metadata.iloc[train[order[:, 0]]]
     identity = metadata["identity"].to_numpy()
     ranks = metrics.ranks_of_order(identity[train][order] == identity[test, None])
-    table = pd.DataFrame(
-        {
-            "image_id": query["image_id"].to_numpy(),
-            "identity": query["identity"].to_numpy(),
-            "path": query["path"].to_numpy(),
-            "predicted": found["identity"].to_numpy(),
-            "match_id": found["image_id"].to_numpy(),
-            "match_path": found["path"].to_numpy(),
-            "similarity": counts[np.arange(len(test)), order[:, 0]],
-            "correct": query["identity"].to_numpy() == found["identity"].to_numpy(),
-            "rank": ranks.first_match,
-        }
-    )
-    return table, ranks
+    nearest = metadata.iloc[train[order[:, 0]]]
+    most = counts[np.arange(len(test)), order[:, 0]]
+    predicted = nearest["identity"].to_numpy()
+    table = inference.matched(metadata.iloc[test], nearest, predicted, most)
+    return table.assign(rank=ranks.first_match), ranks
 
 
 def infer(
@@ -182,8 +179,9 @@ def infer(
         report: takes one line per dataset.
 
     Returns:
-        The results, with the columns of `inference.infer` and the `ratio`, and the predictions by
-        dataset, see `match`.
+        The results, with the columns of `inference.infer` that do not tell of a network and the
+        `ratio`, and the predictions by dataset, see `match`, with the `twin` of each test image.
+        `images_per_second` counts the description of images, not the search.
 
     Raises:
         UserError: a dataset has not been prepared, an image is missing, or all are too large.
@@ -196,29 +194,23 @@ def infer(
             report(f"{dataset}: left out, {len(metadata)} images are more than {most_images}")
             continue
         folder = run.images(stored_size, dataset)
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            files = [inside(folder, path) for path in metadata["path"]]
-            descriptors = list(pool.map(lambda file: describe(file, keypoints), files))
+        began = time.perf_counter()
+        descriptors = _describe(
+            [inside(folder, path) for path in metadata["path"]], keypoints, dataset
+        )
+        seconds = time.perf_counter() - began
         train = np.flatnonzero(metadata["split"] == "train")
         identity = metadata["identity"].to_numpy()[train]
         ratio = choose_ratio(identity, [descriptors[place] for place in train], seed, dataset)
         matches, ranks = match(metadata, descriptors, ratio, dataset)
-        with whole_file(run.predictions(SIFT, dataset)) as temporary:
-            matches.to_csv(temporary, index=False)
-        row = {
-            "dataset": dataset,
-            "flavour": SIFT,
-            "scale": "published",
-            "n_database": len(train),
-            "n_query": len(matches),
-            "n_correct": int(matches["correct"].sum()),
-            "accuracy": matches["correct"].mean(),
-            **inference.more_than_one_number(metadata, matches, ranks),
-            "ratio": ratio,
-        }
+        row = {"dataset": dataset, "flavour": SIFT, "scale": "published"}
+        row |= inference.result(metadata, matches, ranks)
+        row |= {"ratio": ratio, "images_per_second": len(metadata) / seconds}
         results.append(row)
         predictions[dataset] = matches
         report(f"{dataset}: {row['n_correct']} of {len(matches)} test images right, ratio {ratio}")
+        same = inference.twins(folder, metadata)
+        inference.write_predictions(dataset, matches, same, run.predictions(SIFT, dataset), report)
     if not results:
         raise UserError(f"all datasets have more than {most_images} images: raise most_images")
     table = pd.DataFrame(results)

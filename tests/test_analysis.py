@@ -98,6 +98,19 @@ def test_the_shares_of_all_places_make_the_similarity(flavour):
     assert found.query.std() > 0
 
 
+def test_a_network_comes_back_in_its_mode_after_an_error(flavour, monkeypatch):
+    model = networks.untrained(flavour, 0).train()
+    model.norm.eval()
+
+    def fail(pixels):
+        raise ValueError("no memory")
+
+    monkeypatch.setattr(model, "forward_features", fail)
+    with pytest.raises(ValueError, match="no memory"):
+        analysis.similarity_map(model, flavour, *pictures(0))
+    assert model.training and model.layers.training and not model.norm.training
+
+
 def test_a_network_whose_embedding_is_no_mean_is_refused(flavour):
     import timm
 

@@ -105,6 +105,15 @@ def test_released_weights_arrive_and_stay_in_the_cache(hub, folder, released, we
     assert all(torch.equal(again[name], expected[name]) for name in expected)
 
 
+def test_a_silent_hub_does_no_harm_once_weights_are_cached(hub, folder, released):
+    serve(hub, folder, "model.safetensors")
+    expected = networks.from_hub(released).state_dict()
+    hub.shutdown()
+    hub.server_close()
+    again = networks.from_hub(released).state_dict()
+    assert all(torch.equal(again[name], expected[name]) for name in expected)
+
+
 def one_line(released) -> str:
     with pytest.raises(UserError, match=f"cannot fetch the weights hf-hub:{NAME}") as caught:
         networks.from_hub(released)

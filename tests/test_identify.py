@@ -1,13 +1,14 @@
 """New photographs: candidates, probabilities, new animals, and the page that shows them."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from megalib import gallery, identify, networks, splits
+from megalib import gallery, identify, networks, open_set, splits
 from megalib.errors import UserError
 from tests.conftest import write_image
 
@@ -62,14 +63,64 @@ def test_each_photograph_gets_ranked_candidates(colours):
         assert rows["new_individual"].nunique() == 1
 
 
-def test_a_threshold_parts_known_from_new_animals(colours):
-    known, new = colours
-    judgement = identify.learn(known, 3)
-    table = identify.rank(new, known, judgement, 1).set_index("photograph")
-    is_new = table["similarity"] < judgement.threshold
-    assert (table["new_individual"] == np.where(is_new, "yes", "no")).all()
+def directions(names, images, seed, spread=0.05):
+    """Photographs whose embeddings lie close to a direction of their individual's own."""
+    rng = np.random.default_rng(seed)
+    rows, vectors = [], []
+    for name in names:
+        centre = np.random.default_rng(sum(map(ord, name))).standard_normal(16)
+        for image in range(images):
+            path = f"{name}/{image}.png"
+            rows.append((path, name, path, path))
+            vectors.append(centre + spread * rng.standard_normal(16))
+    metadata = pd.DataFrame(rows, columns=["image_id", "identity", "path", "photograph"])
+    return identify.Photographs(metadata, np.array(vectors, dtype=np.float32), Path())
+
+
+def test_a_stranger_is_called_new_and_a_known_animal_is_not():
+    known = directions(["Ada", "Bo", "Cleo", "Dot", "Eve", "Fay"], 6, 0)
+    new = directions(["Ada", "Stranger"], 1, 1)
+    judgement = identify.learn(known, 3, report=pytest.fail)
+    table = identify.rank(new, known, judgement, 3)
+    first = table[table["rank"] == 1]
+    assert first["new_individual"].tolist() == ["no", "yes"]
+    assert first["candidate"].iloc[0] == "Ada"
+    assert table.groupby("photograph")["new_individual"].nunique().tolist() == [1, 1]
     always = identify.Judgement(2.0, None)
     assert (identify.rank(new, known, always, 1)["new_individual"] == "yes").all()
+
+
+def test_the_threshold_is_the_best_of_all_divisions_together():
+    """Each division matched one by one; then every threshold tried."""
+    known = directions(["Ada", "Bo", "Cleo", "Dot", "Eve", "Fay"], 6, 0, spread=0.9)
+    threshold = identify.learn(known, 3, seed=5, report=pytest.fail).threshold
+    asked = []
+    for number in range(identify.REPEATS):
+        part = splits.add_closed_set_split(known.metadata, 0.5, 5 + number)
+        part = open_set.hide_individuals(part, 1 / 3, 5 + number)
+        database = np.flatnonzero(part["split"] == "train")
+        for query in np.flatnonzero(part["split"] == "test"):
+            one = known.rows[query].astype(np.float64)
+            cosines = [
+                one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+                for other in known.rows[database].astype(np.float64)
+            ]
+            found = part["identity"].iloc[database[int(np.argmax(cosines))]]
+            name, is_new = part["identity"].iloc[query], part["is_new"].iloc[query]
+            asked.append((name, found, max(cosines), is_new))
+
+    def score(cut):
+        shares = {True: {}, False: {}}
+        for name, found, cosine, is_new in asked:
+            right = cosine < cut if is_new else cosine >= cut and found == name
+            shares[is_new].setdefault(name, []).append(right)
+        means = [np.mean([np.mean(own) for own in kind.values()]) for kind in shares.values()]
+        return np.sqrt(means[0] * means[1])
+
+    cuts = sorted(cosine for _, _, cosine, _ in asked)
+    best = max(map(score, [*(cut + 1e-6 for cut in cuts), *(cut - 1e-6 for cut in cuts)]))
+    assert 0.3 < best < 1  # neither hopeless nor perfect
+    assert score(threshold) == pytest.approx(best)
 
 
 def test_too_few_individuals_are_told_and_still_ranked(colours):
@@ -110,6 +161,22 @@ def test_an_example_is_made_of_a_prepared_dataset(prepared, tmp_path):
     assert set(truth) == {"cat0", "cat1", "cat2", "cat3"}
     with pytest.raises(UserError, match="too few for an example"):
         identify.example(prepared, "DemoLeopard", tmp_path / "own", strangers=3)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside"])
+def test_a_name_that_leaves_the_example_is_refused(prepared, tmp_path, name):
+    metadata = splits.read(prepared.metadata("DemoLeopard")).replace({"identity": {"cat0": name}})
+    metadata.to_csv(prepared.metadata("DemoLeopard"))
+    with pytest.raises(UserError, match="outside"):
+        identify.example(prepared, "DemoLeopard", tmp_path / "own", strangers=1)
+    assert not (tmp_path / "outside").exists()
+
+
+def test_a_name_with_a_slash_is_a_folder_of_its_own(prepared, tmp_path):
+    metadata = splits.read(prepared.metadata("DemoLeopard"))
+    metadata.replace({"identity": {"cat0": "Ada/Bo"}}).to_csv(prepared.metadata("DemoLeopard"))
+    known, *_ = identify.example(prepared, "DemoLeopard", tmp_path / "own", strangers=1)
+    assert len(list((known / "Ada" / "Bo").iterdir())) == 4
 
 
 def test_one_folder_alone_is_refused(prepared):

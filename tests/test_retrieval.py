@@ -1,12 +1,13 @@
+from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from megalib import retrieval
+from benchmarks import infer
+from megalib import metrics, retrieval
 from megalib.errors import UserError
 
 
@@ -62,6 +63,12 @@ def ranking_by_hand(similarities):
     return sorted(range(len(similarities)), key=lambda index: (-similarities[index], index))
 
 
+def cosine_by_hand(one, other):
+    """In float64, rounded to what float32 can tell, so that equal ones are equal."""
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    return round(float(one @ other / np.linalg.norm(one) / np.linalg.norm(other)), 6)
+
+
 # Directions with few different cosines between them: nearly every similarity is shared.
 TIED = np.array([[1, 0], [0, 1], [1, 1], [-1, 0], [2, 0], [0, 3], [1, -1]], dtype=np.float32)
 
@@ -78,11 +85,10 @@ def test_neighbours_among_many_equals_are_ordered_by_index(queries, entries, k, 
     k = min(k, len(database))
     with mock.patch.multiple(retrieval, QUERIES=block, ENTRIES=block):
         index, similarity = retrieval.neighbours(query, database, k)
-    unit = [torch.nn.functional.normalize(torch.from_numpy(rows)) for rows in (query, database)]
-    for row, found, values in zip(unit[0], index, similarity, strict=True):
-        told = [float(row[None] @ entry[None].T) for entry in unit[1]]
+    for row, found, values in zip(query, index, similarity, strict=True):
+        told = [cosine_by_hand(row, entry) for entry in database]
         assert found.tolist() == ranking_by_hand(told)[:k]
-        assert values.tolist() == [told[place] for place in found]
+        assert values.tolist() == pytest.approx([told[place] for place in found], abs=1e-6)
 
 
 @settings(deadline=None, max_examples=40)
@@ -96,32 +102,106 @@ def test_nearest_individuals_agree_with_the_naive_way(n, m, names, block, seed):
     k = len(set(identity))
     with mock.patch.multiple(retrieval, QUERIES=block, ENTRIES=block):
         names, index, similarity = retrieval.nearest_individuals(query, database, identity, k)
-    unit = [torch.nn.functional.normalize(torch.from_numpy(rows)) for rows in (query, database)]
-    for row, ranked, places, values in zip(unit[0], names, index, similarity, strict=True):
-        told = [float(row[None] @ entry[None].T) for entry in unit[1]]
+    for row, ranked, places, values in zip(query, names, index, similarity, strict=True):
+        told = [cosine_by_hand(row, entry) for entry in database]
         order = ranking_by_hand(told)
         first = {}
         for place in order:
             first.setdefault(identity[place], place)
         assert ranked.tolist() == list(first)
         assert places.tolist() == list(first.values())
-        assert values.tolist() == [told[place] for place in first.values()]
+        expected = [told[place] for place in first.values()]
+        assert values.tolist() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("queries", [1, 3, 40])
+@pytest.mark.parametrize("entries", [8193, 8197, 8200])
+@pytest.mark.parametrize("width", [768, 1536])
+def test_equal_embeddings_are_equal_in_blocks_of_every_size(width, entries, queries):
+    """Twins in the first, whole block and in the last, narrow one: the first of them wins."""
+    rng = np.random.default_rng(entries + queries)
+    centre = rng.standard_normal(width, dtype=np.float32)
+    query = centre + 0.3 * rng.standard_normal((queries, width), dtype=np.float32)
+    database = rng.standard_normal((entries, width), dtype=np.float32)
+    twins = [5, 700, 8191, *range(8192, entries)]
+    database[twins] = centre
+    index, similarity = retrieval.neighbours(query, database, len(twins))
+    assert index.tolist() == [twins] * queries
+    assert (similarity == similarity[:, :1]).all()
+    assert (retrieval.nearest(query, database)[0] == 5).all()
+    identity = np.arange(entries).astype(str)
+    _, index, _ = retrieval.nearest_individuals(query, database, identity, len(twins))
+    assert index.tolist() == [twins] * queries
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 70), st.integers(2, 200), st.integers(1, 33), st.integers(0, 99))
+def test_the_first_of_many_twins_ranks_first(queries, entries, width, seed):
+    """Odd widths and few rows, for which libraries have routines of their own."""
+    rng = np.random.default_rng(seed)
+    query = rng.standard_normal((queries, width)).astype(np.float32)
+    database = np.tile(rng.standard_normal(width).astype(np.float32), (entries, 1))
+    with mock.patch.multiple(retrieval, QUERIES=64, ENTRIES=64):
+        index, _ = retrieval.neighbours(query, database, entries)
+        ranks = metrics.rank_matches(
+            query, database, np.full(queries, "0"), np.arange(entries).astype(str)
+        )
+    assert (index == np.arange(entries)).all()
+    assert (ranks.first_match == 0).all()
+
+
+def test_the_first_rank_is_the_nearest_neighbour():
+    """Among near twins, of which float32 can just tell the order."""
+    rng = np.random.default_rng(0)
+    query = rng.standard_normal((700, 96)).astype(np.float32)
+    database = np.repeat(rng.standard_normal((3, 96)), 70, axis=0).astype(np.float32)
+    database *= 1 + 1e-7 * rng.standard_normal(database.shape).astype(np.float32)
+    index, _ = retrieval.nearest(query, database)
+    identity = np.arange(len(database)).astype(str)
+    ranks = metrics.rank_matches(query, database, identity[index], identity)
+    assert (ranks.first_match == 0).all()
+
+
+def test_similarities_stay_between_minus_one_and_one():
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((300, 100)).astype(np.float32)
+    both = np.concatenate([rows, -rows])
+    _, similarity = retrieval.neighbours(rows, both, len(both))
+    assert np.abs(similarity).max() == 1
+    _, _, similarity = retrieval.nearest_individuals(rows, both, np.arange(600).astype(str), 600)
+    assert np.abs(similarity).max() == 1
 
 
 @pytest.mark.parametrize(
     ("row", "winner"),
     [
         (["a"], "a"),
-        (["a", "b"], "a"),
+        (["a", "b"], "a"),  # one vote each; a is nearer
         (["a", "b", "b"], "b"),
-        (["a", "b", "b", "a"], "b"),  # shared by four; of the first three, b has two
-        (["a", "b", "c"], "a"),
-        (["c", "b", "a", "a", "b"], "a"),  # shared by five; of the first four, a has two
+        (["a", "b", "b", "a"], "b"),  # 0.9 and 0.1 are less on average than 0.8 and 0.7
+        (["b", "c", "a"], "b"),
         (["a", "b", "c", "c", "c"], "c"),
     ],
 )
-def test_a_shared_majority_is_settled_by_fewer_neighbours(row, winner):
-    assert retrieval.vote(np.array([row])).tolist() == [winner]
+def test_a_shared_majority_is_settled_by_the_mean_similarity(row, winner):
+    similarity = np.array([[0.9, 0.8, 0.7, 0.1, 0.0]])[:, : len(row)]
+    assert retrieval.vote(np.array([row]), similarity).tolist() == [winner]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 4)), min_size=1, max_size=9))
+def test_the_vote_is_that_of_plain_loops(neighbours):
+    neighbours = sorted(neighbours, key=lambda pair: -pair[1])
+    values = {}
+    for name, similarity in neighbours:
+        values.setdefault(name, []).append(similarity)
+    most = max(map(len, values.values()))
+    shared = sorted(name for name, own in values.items() if len(own) == most)
+    winner = max(shared, key=lambda name: sum(values[name]) / most)  # the first of equals
+    if len(neighbours) == 1:
+        winner = neighbours[0][0]
+    names, similarity = (np.array([part]) for part in zip(*neighbours, strict=True))
+    assert retrieval.vote(names, similarity).tolist() == [winner]
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (4, 2)])
@@ -147,3 +227,14 @@ def test_more_neighbours_than_there_are_images_are_refused(k):
         retrieval.neighbours(rows, rows, k)
     with pytest.raises(UserError, match="between 1 and the 2 individuals"):
         retrieval.nearest_individuals(rows, rows, np.array(["a", "b", "a", "b"]), 3 if k else 0)
+
+
+@pytest.mark.parametrize("task", ["nearest", "identities"])
+def test_the_reference_of_the_benchmark_gives_the_same_answers(task):
+    """What the benchmark calls the reference is another way to the same result."""
+    options = SimpleNamespace(queries=20, entries=3000, width=16, reference_queries=7, device="cpu")
+    reference = getattr(infer, f"reference_{task}")(options)()
+    ours = getattr(infer, f"megalib_{task}")(options)()
+    assert len(ours) == 20
+    assert reference.tolist() == ours[:7].tolist()
+    assert infer.agreement(reference, ours) == "100.0000% of the answers are the same"

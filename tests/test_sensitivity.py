@@ -1,11 +1,15 @@
 """Other ways of inference: each differs in one point, and the table says what that changes."""
 
 import numpy as np
+import pandas as pd
+import pytest
 import torch
 from PIL import Image
 from torchvision.transforms import functional
 
-from megalib import flavours, images, networks, sensitivity
+from megalib import features, flavours, images, networks, sensitivity, splits
+
+from .conftest import write_image
 
 
 def test_each_variant_differs_from_the_published_way_in_one_point():
@@ -52,19 +56,53 @@ def test_the_transforms_are_those_of_torchvision(flavour):
 
 
 def test_the_table_counts_other_answers(prepared, flavour):
-    model = networks.untrained(flavour, 0)
+    """Each way is embedded and matched again here, one cosine at a time."""
+    metadata = splits.read(prepared.metadata("DemoLeopard"))
+    for number, path in enumerate(metadata["path"]):
+        for size in (256, 518):
+            file = prepared.images(size, "DemoLeopard") / path
+            write_image(file, (60, 32), 100 + number + size)
+    model = networks.untrained(flavour, 0).eval()
     lines = []
     table = sensitivity.measure(
         model, flavour, ["DemoLeopard"], prepared, torch.device("cpu"), report=lines.append
     )
     assert lines == ["DemoLeopard: 6 ways compared"]
-    published = table.iloc[0]
-    assert (published["variant"], published["changed"]) == ("as published", 0)
-    assert published["cosine"] > 1 - 1e-6
-    halved = table.set_index("variant").loc["mean and deviation 0.5"]
-    assert halved["cosine"] < 1 - 1e-4
-    bf16 = table.set_index("variant").loc["bfloat16"]
-    assert 0.999 < bf16["cosine"] < 1
-    told = sensitivity.summary(table)
-    assert told["difference, points"].iloc[0] == 0
-    assert (told["top-1, %"] == 100 * table["accuracy"].to_numpy()).all()
+    metadata = metadata[metadata["split"].notna()]
+    test, train = ((metadata["split"] == part).to_numpy() for part in ("test", "train"))
+    identity, first = metadata["identity"].to_numpy(), None
+    for row, (way, (changed, precision)) in zip(
+        table.itertuples(), sensitivity.variants(flavour).items(), strict=True
+    ):
+        assert row.variant == way
+        folder = prepared.images(changed.stored_size, "DemoLeopard")
+        transform = images.inference_transform(changed)
+        pixels = torch.stack([transform(images.load(folder / path)) for path in metadata["path"]])
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            vectors = model(pixels).float().numpy().astype(np.float64)
+        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        answers = identity[train][(unit[test] @ unit[train].T).argmax(axis=1)]
+        first = first or (answers, unit)
+        assert row.accuracy == (answers == identity[test]).mean()
+        assert row.changed == (answers != first[0]).mean()
+        assert row.cosine == pytest.approx((unit * first[1]).sum(axis=1).mean(), abs=1e-5)
+    assert table["changed"].iloc[0] == 0 and table["changed"].max() > 0
+    assert table["accuracy"].nunique() > 1
+
+
+def test_what_was_measured_is_not_extracted_again(prepared, flavour, monkeypatch):
+    model, device = networks.untrained(flavour, 0), torch.device("cpu")
+    how = (model, flavour, ["DemoLeopard"], prepared, device, 0, lambda _: None)
+    table = sensitivity.measure(*how)
+    assert len(list(prepared.folder.glob("features/*/*.safetensors"))) == 6
+    monkeypatch.setattr(features, "extract", None)
+    assert sensitivity.measure(*how).equals(table)
+
+
+def test_the_summary_is_the_mean_over_datasets():
+    rows = [("A", "as published", 0.5, 0.0, 1.0), ("A", "bicubic", 0.25, 0.5, 0.9)]
+    rows += [("B", "as published", 1.0, 0.0, 1.0), ("B", "bicubic", 1.0, 0.25, 0.7)]
+    columns = ["dataset", "variant", "accuracy", "changed", "cosine"]
+    told = sensitivity.summary(pd.DataFrame(rows, columns=columns))
+    assert told.loc["as published"].tolist() == [75, 0, 0, 1]
+    assert told.loc["bicubic"].tolist() == pytest.approx([62.5, -12.5, 37.5, 0.8])

@@ -70,6 +70,7 @@ def test_turned_and_cut_pictures_are_recognised(textured):
     table, predictions = sift.infer(["Textures"], textured, report=lines.append)
     assert table.loc[0, "accuracy"] == 1
     assert table.loc[0, "ratio"] in sift.RATIOS
+    assert table.loc[0, "images_per_second"] > 0
     assert lines[0].startswith("Textures: 5 of 5")
     found = predictions["Textures"]
     assert (found["rank"] == 0).all() and (found["similarity"] > 10).all()
@@ -78,6 +79,15 @@ def test_turned_and_cut_pictures_are_recognised(textured):
     )
     written = pd.read_csv(textured.predictions("SIFT", "Textures"))
     assert written["match_path"].tolist() == found["match_path"].tolist()
+
+
+def test_twins_are_named(textured):
+    folder, lines = textured.images(256, "Textures"), []
+    (folder / "4_0.png").write_bytes((folder / "4_3.png").read_bytes())
+    _, predictions = sift.infer(["Textures"], textured, report=lines.append)
+    assert lines[1] == "Textures: warning, 1 test images have a twin in training: 4_3.png = 4_0.png"
+    twin = predictions["Textures"].set_index("path")["twin"].dropna()
+    assert twin.to_dict() == {"4_3.png": "4_0.png"}
 
 
 def test_the_number_of_threads_changes_nothing(textured):
