@@ -1,12 +1,15 @@
-"""Questions to a run that go beyond its own split: new animals, sure answers, later days."""
+"""Questions to a run that go beyond its own split: new animals, sure answers, other days."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from megalib import inference, metrics, open_set
-from megalib.files import Run
+from megalib import inference, metrics, open_set, splits
+from megalib.files import Run, inside
+from megalib.images import load
+
+THUMBNAILS_OF = 256  # pixels, the prepared size that is shrunk
 
 
 def matches(
@@ -106,28 +109,87 @@ def calibrated(known: pd.DataFrame, seed: int) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def later_days(run: Run, flavour: str, datasets: Sequence[str]) -> pd.DataFrame:
-    """Accuracy by the run's random split and by one in time, for the datasets that have dates.
+def other_days(run: Run, flavour: str, datasets: Sequence[str]) -> pd.DataFrame:
+    """Accuracy with and without the photographs of the query's own day in the database.
 
-    The network was trained on the random split, so it has seen some of the later days: the split
-    in time changes only what is searched among what.
+    Both are asked for the same test images: those with a date whose animal was also photographed,
+    for the training part, on another day. The network may have been trained on photographs of
+    that day, so what the day gives away is more than what is lost here. Thumbnails were trained on
+    nothing.
 
     Returns:
-        One row per dated dataset: top-1 accuracy in [0, 1] and number of test images of either
-        split.
+        For each dated `dataset` and each `descriptor`, "network" or "thumbnails", the two rows of
+        `accuracies`, by `database`: "all days" and "other days".
+
+    Raises:
+        UserError: the run lacks features or images, or a date cannot be read.
     """
-    rows = {}
+    tables = [pd.DataFrame()]
     for dataset in datasets:
         metadata, embeddings = inference.embedded(run, flavour, dataset)
         if "date" not in metadata:
             continue
-        row = {}
-        parts = {"random": metadata, "in time": open_set.time_aware_split(metadata)}
-        for name, table in parts.items():
-            found = inference.match(table, embeddings)
-            low, high = metrics.wilson_interval(int(found["correct"].sum()), len(found))
-            row[f"{name}, top-1"] = found["correct"].mean()
-            row[f"{name}, low"], row[f"{name}, high"] = low, high
-            row[f"{name}, test images"] = len(found)
-        rows[dataset] = row
-    return pd.DataFrame.from_dict(rows, orient="index")
+        for descriptor, rows in (
+            ("network", embeddings),
+            ("thumbnails", thumbnails(run, dataset)),
+        ):
+            elsewhere = _on_other_days(metadata, rows)
+            everywhere = inference.match(metadata, rows)
+            everywhere = everywhere[everywhere["image_id"].isin(elsewhere["image_id"])]
+            table = accuracies({"all days": everywhere, "other days": elsewhere}, "database")
+            table.insert(0, "dataset", dataset)
+            table.insert(1, "descriptor", descriptor)
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _on_other_days(metadata: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
+    """Match each test image with the training images of all days but its own."""
+    day, identity = open_set.day_of(metadata["date"]), metadata["identity"]
+    is_train, is_test = metadata["split"] == "train", metadata["split"] == "test"
+    tables = [inference.match(metadata, rows).iloc[:0]]
+    for one in day[is_test].dropna().unique():
+        database = is_train & (day != one)
+        query = is_test & (day == one) & identity.isin(identity[database])
+        if query.any():
+            part = np.select([database, query], ["train", "test"], "")
+            tables.append(inference.match(metadata.assign(split=part), rows))
+    return pd.concat(tables, ignore_index=True)
+
+
+def accuracies(matches: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
+    """Compare several sets of matches.
+
+    Args:
+        matches: tables of `inference.match` by what they are called.
+        name: of the column that says what they are called.
+
+    Returns:
+        One row per set: its name, the number of `test images`, `top-1` in [0, 1], and `low` and
+        `high`, its 95 % interval.
+    """
+    rows = [
+        (key, len(table), right.mean(), *metrics.wilson_interval(int(right.sum()), len(table)))
+        for key, table in matches.items()
+        for right in [table["correct"]]
+    ]
+    return pd.DataFrame(rows, columns=[name, "test images", "top-1", "low", "high"])
+
+
+def thumbnails(run: Run, dataset: str, side: int = 8) -> np.ndarray:
+    """Images of a dataset, shrunk to a few pixels, less the mean image; a row per image.
+
+    A descriptor that knows no animals and was trained on nothing: it sees light, background and
+    pose, hardly a coat. An animal that it finds was given away by something else.
+
+    Returns:
+        float32 (images, 3 * side * side), rows as in the metadata.
+
+    Raises:
+        UserError: the dataset has not been prepared, or an image cannot be read.
+    """
+    folder = run.images(THUMBNAILS_OF, dataset)
+    paths = splits.read(run.metadata(dataset))["path"]
+    small = [load(inside(folder, path)).resize((side, side)) for path in paths]
+    rows = np.stack([np.asarray(image, dtype=np.float32).ravel() for image in small])
+    return rows - rows.mean(axis=0)
