@@ -193,15 +193,14 @@ def test_pictures_of_one_day_share_light_and_water():
 
 
 def test_one_animal_on_one_day_shows_one_side():
-    def sides(day):
-        return {
-            draw_picture(demo.SEED, "whale_shark", 1, picture, day=day)[1][0].facing
-            for picture in range(3)
-        }
+    def side(individual, picture, day=None):
+        _, sightings = draw_picture(demo.SEED, "whale_shark", individual, picture, day=day)
+        return sightings[0].facing
 
-    found = [sides(day) for day in range(12)]
-    assert all(len(day) == 1 for day in found)
-    assert len(set.union(*found)) == 2
+    by_day = [[side(i, k, day) for k in range(2)] for i in range(6) for day in (1, 2)]
+    assert all(len(set(sides)) == 1 for sides in by_day)
+    assert len({sides[0] for sides in by_day}) == 2
+    assert len({side(i, k) for i in range(2) for k in range(2)}) == 2, "without a day, any side"
 
 
 def test_only_dated_species_know_days(drawn):
