@@ -135,7 +135,7 @@ def test_the_learners_notebooks_run_from_the_check_to_the_end(tmp_path, monkeypa
     for path in sorted(folder.glob("*.ipynb")):
         lesson = done[path.stem] = read(path)
         NotebookClient(lesson, timeout=900, resources={"metadata": {"path": str(folder)}}).execute()
-    assert printed(done["w0_setup"]).rstrip().endswith("ready")
+    assert "ready" in printed(done["w0_setup"]).splitlines()
     assert top_1(done["w2_train"]) >= LEARNED
     assert (tmp_path / "runs" / "workshop" / "own" / "candidates.html").is_file()
     assert sorted(path.name for path in folder.iterdir()) == [path.name for path in LESSONS]
