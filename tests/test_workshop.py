@@ -60,6 +60,21 @@ def test_each_lesson_has_exercises_with_hints_a_quiz_and_common_mistakes(path):
             assert "<summary>Show a solution</summary>" in cell.source
 
 
+@pytest.mark.parametrize("path", LESSONS[1:], ids=lambda path: path.stem)
+def test_each_picture_says_what_is_drawn_and_what_to_see(path):
+    drawing = [
+        cell
+        for cell in read(path).cells
+        if cell.cell_type == "code"
+        and re.search(r"^(\w+ = )?plots\.(?!use_style)", cell.source, re.M)
+    ]
+    assert drawing
+    for cell in drawing:
+        told = cell.metadata.mystnb
+        assert len(told.image.alt) > 20 and len(told.figure.caption) > 20
+        assert told.image.alt != told.figure.caption
+
+
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_no_cell_needs_the_answer_of_an_exercise(path):
     """Names that only a solution assigns are used by no cell that a learner gets."""
