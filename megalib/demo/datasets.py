@@ -44,7 +44,7 @@ class DemoDataset(datasets.WildlifeDataset):
         extension: ".jpg", or ".png" for animals segmented on black.
         pairs: Whether some pictures hold two animals.
         boxes: Whether the catalogue has bounding boxes.
-        dated: Whether the catalogue has dates.
+        dated: Whether the catalogue has dates, and pictures of one day resemble each other.
         strangers: Whether some animals could not be identified.
         flanks: Whether pictures show a left or right flank, rather than the animal from above.
     """
@@ -200,7 +200,7 @@ class DemoTurtle(DemoDataset):
 
 
 class DemoWhaleShark(DemoDataset):
-    """Drawn whale sharks with bounding boxes and dates."""
+    """Drawn whale sharks with bounding boxes and dates; a day has its own light and water."""
 
     summary = _summary("whale_shark", "whale sharks")
     species, boxes, dated = "whale_shark", True, True
