@@ -1,15 +1,12 @@
-"""Questions to a run that go beyond its own split: new animals, sure answers, other days."""
+"""Questions to a run that go beyond its own split: new animals, sure answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from megalib import inference, metrics, open_set, splits
-from megalib.files import Run, inside
-from megalib.images import load
-
-THUMBNAILS_OF = 256  # pixels, the prepared size that is shrunk
+from megalib import inference, open_set
+from megalib.files import Run
 
 
 def matches(
@@ -107,89 +104,3 @@ def calibrated(known: pd.DataFrame, seed: int) -> pd.DataFrame:
         table = open_set.reliability(probability, right)
         tables.append(table.assign(method=method, error=error))
     return pd.concat(tables, ignore_index=True)
-
-
-def other_days(run: Run, flavour: str, datasets: Sequence[str]) -> pd.DataFrame:
-    """Accuracy with and without the photographs of the query's own day in the database.
-
-    Both are asked for the same test images: those with a date whose animal was also photographed,
-    for the training part, on another day. The network may have been trained on photographs of
-    that day, so what the day gives away is more than what is lost here. Thumbnails were trained on
-    nothing.
-
-    Returns:
-        For each dated `dataset` and each `descriptor`, "network" or "thumbnails", the two rows of
-        `accuracies`, by `database`: "all days" and "other days".
-
-    Raises:
-        UserError: the run lacks features or images, or a date cannot be read.
-    """
-    tables = [pd.DataFrame()]
-    for dataset in datasets:
-        metadata, embeddings = inference.embedded(run, flavour, dataset)
-        if "date" not in metadata:
-            continue
-        for descriptor, rows in (
-            ("network", embeddings),
-            ("thumbnails", thumbnails(run, dataset)),
-        ):
-            elsewhere = _on_other_days(metadata, rows)
-            everywhere = inference.match(metadata, rows)
-            everywhere = everywhere[everywhere["image_id"].isin(elsewhere["image_id"])]
-            table = accuracies({"all days": everywhere, "other days": elsewhere}, "database")
-            table.insert(0, "dataset", dataset)
-            table.insert(1, "descriptor", descriptor)
-            tables.append(table)
-    return pd.concat(tables, ignore_index=True)
-
-
-def _on_other_days(metadata: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
-    """Match each test image with the training images of all days but its own."""
-    day, identity = open_set.day_of(metadata["date"]), metadata["identity"]
-    is_train, is_test = metadata["split"] == "train", metadata["split"] == "test"
-    tables = [inference.match(metadata, rows).iloc[:0]]
-    for one in day[is_test].dropna().unique():
-        database = is_train & (day != one)
-        query = is_test & (day == one) & identity.isin(identity[database])
-        if query.any():
-            part = np.select([database, query], ["train", "test"], "")
-            tables.append(inference.match(metadata.assign(split=part), rows))
-    return pd.concat(tables, ignore_index=True)
-
-
-def accuracies(matches: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
-    """Compare several sets of matches.
-
-    Args:
-        matches: tables of `inference.match` by what they are called.
-        name: of the column that says what they are called.
-
-    Returns:
-        One row per set: its name, the number of `test images`, `top-1` in [0, 1], and `low` and
-        `high`, its 95 % interval.
-    """
-    rows = [
-        (key, len(table), right.mean(), *metrics.wilson_interval(int(right.sum()), len(table)))
-        for key, table in matches.items()
-        for right in [table["correct"]]
-    ]
-    return pd.DataFrame(rows, columns=[name, "test images", "top-1", "low", "high"])
-
-
-def thumbnails(run: Run, dataset: str, side: int = 8) -> np.ndarray:
-    """Images of a dataset, shrunk to a few pixels, less the mean image; a row per image.
-
-    A descriptor that knows no animals and was trained on nothing: it sees light, background and
-    pose, hardly a coat. An animal that it finds was given away by something else.
-
-    Returns:
-        float32 (images, 3 * side * side), rows as in the metadata.
-
-    Raises:
-        UserError: the dataset has not been prepared, or an image cannot be read.
-    """
-    folder = run.images(THUMBNAILS_OF, dataset)
-    paths = splits.read(run.metadata(dataset))["path"]
-    small = [load(inside(folder, path)).resize((side, side)) for path in paths]
-    rows = np.stack([np.asarray(image, dtype=np.float32).ravel() for image in small])
-    return rows - rows.mean(axis=0)

@@ -1,13 +1,11 @@
-"""Questions to the features of a run: new animals, honest thresholds, sure answers, other days."""
+"""Questions to the features of a run: new animals, honest thresholds, sure answers."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from megalib import features, inference, new_animals, open_set, splits
+from megalib import features, new_animals, open_set, splits
 from megalib.errors import UserError
-
-from .conftest import write_image
 
 NAME = "MegaDescriptor-T-224"
 PLACES = ["DemoLeopard", "DemoWhaleShark"]
@@ -82,44 +80,6 @@ def test_calibration_is_judged_on_the_other_half(dated):
     counts = table.groupby("method")["count"].sum()
     assert (counts == len(known) // 2).all()
     assert table["error"].between(0, 1).all()
-
-
-def test_other_days_leave_out_the_day_of_the_query(dated):
-    metadata, rows = inference.embedded(dated, NAME, "DemoWhaleShark")
-    for number, path in enumerate(metadata["path"]):
-        write_image(dated.images(256, "DemoWhaleShark") / path, (40, 32), number % 7)
-    table = new_animals.other_days(dated, NAME, PLACES)
-    assert set(table["dataset"]) == {"DemoWhaleShark"}
-    thumbnails = new_animals.thumbnails(dated, "DemoWhaleShark")
-    assert thumbnails.shape == (len(metadata), 192) and thumbnails.dtype == np.float32
-    assert np.allclose(thumbnails.mean(axis=0), 0, atol=1e-3)
-    split, day, identity = (metadata[name].to_numpy() for name in ("split", "date", "identity"))
-    for descriptor, vectors in (("network", rows), ("thumbnails", thumbnails)):
-        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        for database in ("all days", "other days"):
-            right = []
-            for query in np.flatnonzero(split == "test"):
-                is_other = (split == "train") & (day != day[query])
-                if identity[query] not in identity[is_other]:
-                    continue
-                allowed = np.flatnonzero(is_other if database == "other days" else split == "train")
-                nearest = allowed[(unit[allowed] @ unit[query]).argmax()]
-                right.append(identity[nearest] == identity[query])
-            found = table[(table["descriptor"] == descriptor) & (table["database"] == database)]
-            assert found["test images"].item() == len(right)
-            assert found["top-1"].item() == pytest.approx(np.mean(right))
-            assert found["low"].item() <= found["top-1"].item() <= found["high"].item()
-
-
-def test_a_query_whose_animal_has_no_other_day_is_not_asked(dated):
-    path = dated.metadata("DemoWhaleShark")
-    metadata = splits.read(path)
-    metadata.loc[metadata["identity"] == "a0", "date"] = "2020-01-01"
-    metadata.to_csv(path)
-    for number, name in enumerate(metadata["path"]):
-        write_image(dated.images(256, "DemoWhaleShark") / name, (40, 32), number % 7)
-    table = new_animals.other_days(dated, NAME, PLACES)
-    assert (table["test images"] == (metadata["split"] == "test").sum() - 3).all()
 
 
 def test_features_that_are_missing_or_of_fewer_images_are_asked_for(dated):
