@@ -10,11 +10,6 @@ import pytest
 from .built_book import HTML, IN_CI, needs_book, pages
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FORMULAS_ARE_DRAWN = """
-    [...document.querySelectorAll("article .math")].every(
-        formula => formula.querySelector("mjx-container")
-    )
-"""
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 
 pytestmark = [
@@ -23,6 +18,13 @@ pytestmark = [
     pytest.mark.skipif(not IN_CI and not CHROMIUM, reason="needs chromium"),
     needs_book,
 ]
+
+
+FORMULAS_ARE_DRAWN = """
+    [...document.querySelectorAll("article .math")].every(
+        formula => formula.querySelector("mjx-container")
+    )
+"""
 
 
 class Quiet(SimpleHTTPRequestHandler):
