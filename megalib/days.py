@@ -4,19 +4,22 @@ Photographs of one day resemble each other for reasons that are not the animal. 
 them stand on both sides, and flatters every method that sees light or background.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from megalib import inference, metrics, open_set, splits
+from megalib.errors import UserError
 from megalib.files import Run, inside
 from megalib.images import load
 
 THUMBNAILS_OF = 256  # pixels, the prepared size that is shrunk
 
 
-def other_days(run: Run, flavour: str, datasets: Sequence[str]) -> pd.DataFrame:
+def other_days(
+    run: Run, flavour: str, datasets: Sequence[str], report: Callable[[str], None] = print
+) -> pd.DataFrame:
     """Accuracy with and without the photographs of the query's own day in the database.
 
     Both are asked for the same test images: those with a date whose animal was also photographed,
@@ -24,24 +27,36 @@ def other_days(run: Run, flavour: str, datasets: Sequence[str]) -> pd.DataFrame:
     that day, so what the day gives away is more than what is lost here. Thumbnails were trained on
     nothing.
 
+    Args:
+        run: whose features and images are used.
+        flavour: name of the network.
+        datasets: names; those without dates are left out.
+        report: takes a line for a dataset whose dates allow no such search.
+
     Returns:
         For each dated `dataset` and each `descriptor`, "network" or "thumbnails", the two rows of
         `accuracies`, by `database`: "all days" and "other days".
 
     Raises:
-        UserError: the run lacks features or images, or a date cannot be read.
+        UserError: the run lacks features or images.
     """
     tables = [pd.DataFrame()]
     for dataset in datasets:
         metadata, embeddings = inference.embedded(run, flavour, dataset)
         if "date" not in metadata:
             continue
-        for descriptor, rows in (
-            ("network", embeddings),
-            ("thumbnails", thumbnails(run, dataset)),
-        ):
-            elsewhere = _on_other_days(metadata, rows)
+        try:
+            day = open_set.day_of(metadata["date"])
+        except UserError as error:
+            report(f"{dataset}: left out, {error}")
+            continue
+        descriptors = {"network": embeddings, "thumbnails": thumbnails(run, dataset)}
+        for descriptor, rows in descriptors.items():
             everywhere = inference.match(metadata, rows)
+            elsewhere = pd.concat([everywhere.iloc[:0], *_on_other_days(metadata, day, rows)])
+            if elsewhere.empty:
+                report(f"{dataset}: left out, no animal of the test part was seen on two days")
+                break
             everywhere = everywhere[everywhere["image_id"].isin(elsewhere["image_id"])]
             table = accuracies({"all days": everywhere, "other days": elsewhere}, "database")
             table.insert(0, "dataset", dataset)
@@ -50,18 +65,18 @@ def other_days(run: Run, flavour: str, datasets: Sequence[str]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _on_other_days(metadata: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
-    """Match each test image with the training images of all days but its own."""
-    day, identity = open_set.day_of(metadata["date"]), metadata["identity"]
+def _on_other_days(
+    metadata: pd.DataFrame, day: pd.Series, rows: np.ndarray
+) -> Iterator[pd.DataFrame]:
+    """Match the test images of each day with the training images of all other days."""
     is_train, is_test = metadata["split"] == "train", metadata["split"] == "test"
-    tables = [inference.match(metadata, rows).iloc[:0]]
     for one in day[is_test].dropna().unique():
         database = is_train & (day != one)
-        query = is_test & (day == one) & identity.isin(identity[database])
+        is_known = metadata["identity"].isin(metadata.loc[database, "identity"])
+        query = is_test & (day == one) & is_known
         if query.any():
             part = np.select([database, query], ["train", "test"], "")
-            tables.append(inference.match(metadata.assign(split=part), rows))
-    return pd.concat(tables, ignore_index=True)
+            yield inference.match(metadata.assign(split=part), rows)
 
 
 def accuracies(matches: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:

@@ -52,3 +52,15 @@ def test_a_query_whose_animal_has_no_other_day_is_not_asked(dated):
     metadata.to_csv(path)
     table = days.other_days(dated, NAME, PLACES)
     assert (table["test images"] == (metadata["split"] == "test").sum() - 3).all()
+
+
+@pytest.mark.parametrize(
+    ("dates", "told"), [("2020-01-01", "seen on two days"), ("yesterday", "a date cannot be read")]
+)
+def test_dates_that_allow_no_search_are_told(dated, dates, told):
+    path = dated.metadata("DemoWhaleShark")
+    splits.read(path).assign(date=dates).to_csv(path)
+    lines = []
+    assert days.other_days(dated, NAME, PLACES, lines.append).empty
+    (line,) = lines
+    assert line.startswith("DemoWhaleShark: left out") and told in line
