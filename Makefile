@@ -13,7 +13,8 @@ STAMP = $(VENV)/.megalib-$(shell cksum < requirements.lock | cut -d' ' -f1)
 .PHONY: help env book lions workshop plan test links format lock clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
+	@echo "Variables: PROFILE, RAW, CORES, GPUS, WORKERS (of make test), PYTHON, VENV, CONFIG (more of snakemake's --config)"
 
 env: $(STAMP)  ## make .venv from requirements.lock
 

@@ -1,11 +1,11 @@
-"""Questions to a run that go beyond its own split: new animals, sure answers, later days."""
+"""Questions to a run that go beyond its own split: animals that are new, answers that are sure."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from megalib import inference, metrics, open_set
+from megalib import inference, open_set
 from megalib.errors import UserError
 from megalib.files import Run
 
@@ -140,45 +140,3 @@ def _reliability(learn: pd.DataFrame, judge: pd.DataFrame) -> pd.DataFrame:
         table = open_set.reliability(probability, right)
         tables.append(table.assign(method=method, error=error))
     return pd.concat(tables, ignore_index=True)
-
-
-def later_days(
-    run: Run, flavour: str, datasets: Sequence[str], report: Callable[[str], None] = print
-) -> pd.DataFrame:
-    """Accuracy by the run's random split and by one in time, for the datasets that have dates.
-
-    The network was trained on the random split, so it has seen some of the later days: the split
-    in time changes only what is searched among what.
-
-    Args:
-        run: whose features are used.
-        flavour: name of the network.
-        datasets: names; those without dates are left out.
-        report: takes a line for a dataset whose dates allow no split in time.
-
-    Returns:
-        One row per dated dataset: top-1 accuracy in [0, 1], its Wilson 95 % interval and the number
-        of test images of either split.
-
-    Raises:
-        UserError: the run lacks the features.
-    """
-    rows = {}
-    for dataset in datasets:
-        metadata, embeddings = inference.embedded(run, flavour, dataset)
-        if "date" not in metadata:
-            continue
-        try:
-            parts = {"random": metadata, "in time": open_set.time_aware_split(metadata)}
-        except UserError as error:
-            report(f"{dataset}: left out, {error}")
-            continue
-        row = {}
-        for name, table in parts.items():
-            found = inference.match(table, embeddings)
-            low, high = metrics.wilson_interval(int(found["correct"].sum()), len(found))
-            row[f"{name}, top-1"] = found["correct"].mean()
-            row[f"{name}, low"], row[f"{name}, high"] = low, high
-            row[f"{name}, test images"] = len(found)
-        rows[dataset] = row
-    return pd.DataFrame.from_dict(rows, orient="index")

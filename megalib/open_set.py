@@ -89,7 +89,7 @@ def time_aware_split(metadata: pd.DataFrame, share: float = 0.8) -> pd.DataFrame
     if "date" not in metadata:
         raise UserError("a time-aware split needs a column `date`, the metadata have none")
     rows = pd.DataFrame(
-        {"identity": metadata["identity"].to_numpy(), "date": _days(metadata["date"]).to_numpy()}
+        {"identity": metadata["identity"].to_numpy(), "date": day_of(metadata["date"]).to_numpy()}
     )
     rows = rows[rows["identity"].ne(UNKNOWN) & rows["identity"].notna() & rows["date"].notna()]
     days = rows.groupby("identity")["date"]
@@ -110,8 +110,16 @@ def time_aware_split(metadata: pd.DataFrame, share: float = 0.8) -> pd.DataFrame
     return result
 
 
-def _days(date: pd.Series) -> pd.Series:
-    """The day of each date, without time and zone; NaT where there is none."""
+def day_of(date: pd.Series) -> pd.Series:
+    """The day of each date, without time and zone; NaT where there is none.
+
+    Args:
+        date: text that pandas can read; one without a day, such as "2014", counts as the first day
+            of that time.
+
+    Raises:
+        UserError: a date cannot be read, or the dates mix time zones.
+    """
     # As text, since pandas takes a number such as 2014 for nanoseconds since 1970.
     text = date.map(str, na_action="ignore").astype(object)
     try:

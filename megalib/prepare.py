@@ -305,10 +305,15 @@ def _summary(dataset: Dataset, run: Run, metadata: pd.DataFrame, kept: int, prob
 
 
 def draw_missing(run: Run, datasets: Sequence[str]) -> None:
-    """Draw and prepare the drawn datasets that the run lacks, with the defaults of 1_prepare."""
+    """Draw and prepare the drawn datasets that the run lacks, with the defaults of 1_prepare.
+
+    Those that were drawn by older code count as missing.
+    """
+    raw = run.folder / "raw"
     for dataset in catalogue.DRAWN:
-        if dataset.name in datasets and not run.metadata(dataset.name).is_file():
-            prepare(dataset, raw_data.fetch(dataset, run.folder / "raw", download=True), run)
+        is_there = run.metadata(dataset.name).is_file() and not raw_data.is_outdated(dataset, raw)
+        if dataset.name in datasets and not is_there:
+            prepare(dataset, raw_data.fetch(dataset, raw, download=True), run)
 
 
 def aggregate(run: Run, datasets: Sequence[str]) -> pd.DataFrame:

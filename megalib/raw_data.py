@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wildlife_datasets.datasets import WildlifeDataset
 
 GUIDE = "https://wildlifedatasets.github.io/wildlife-datasets/preprocessing"
+DRAWN_BY = "drawn-by.txt"  # holds the digest of the code that drew a dataset
 
 
 def folder_of(dataset: Dataset, raw: Path) -> Path:
@@ -92,9 +93,15 @@ def _download(dataset: Dataset, folder: Path) -> None:
         ) from error
 
 
+def is_outdated(dataset: Dataset, raw: Path) -> bool:
+    """Whether a drawn dataset is there, but the drawing code has changed since."""
+    mark = folder_of(dataset, raw) / DRAWN_BY
+    return mark.is_file() and mark.read_text() != code.digest("demo")
+
+
 def _draw(dataset: Dataset, folder: Path) -> Path:
     """Draw a dataset, again if the drawing code has changed since."""
-    mark, drawn_by = folder / "drawn-by.txt", code.digest("demo")
+    mark, drawn_by = folder / DRAWN_BY, code.digest("demo")
     if mark.is_file() and mark.read_text() == drawn_by:
         return folder
     try:

@@ -4,8 +4,8 @@ On the command line::
 
     python -m megalib.workshop workshop/
 
-Each lesson is one notebook. Cells with the tag `exercise` hold a solution; in the learners' copy
-they are replaced by an invitation, and everything else stays.
+Each lesson is one notebook. Cells with the tag `exercise` hold a solution, as code or as text; in
+the learners' copy they are replaced by an invitation, and everything else stays.
 """
 
 import argparse
@@ -22,24 +22,45 @@ from megalib.files import NOTEBOOKS, Run, shown, whole_file
 
 DATASETS = ("DemoLeopard", "DemoWhaleShark")
 YOUR_TURN = "# your turn\n..."
+YOUR_WORDS = "*Your turn: write here.*"
+COMFORTABLE = 3.5  # GB of memory, for several notebooks at a time
+
+# Where Linux says how much memory a container may take, in its second and its first version.
+CONTAINER_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 
 
 def check_computer(run: Run) -> None:
-    """Print cores, memory and free disk.
+    """Print cores, memory and free disk, and say so where memory is scarce.
 
     Raises:
         UserError: there is not enough of one of them.
     """
     place = next(folder for folder in run.folder.parents if folder.is_dir())
+    memory = memory_limit() / 1e9
     found = {
         "processor cores": (os.cpu_count() or 1, 1),
-        "GB of memory": (psutil.virtual_memory().total / 1e9, 3.5),
+        "GB of memory": (memory, 1.9),
         "GB of free disk": (shutil.disk_usage(place).free / 1e9, 2),
     }
     for name, (amount, needed) in found.items():
         print(f"{amount:.0f} {name}")
         if amount < needed:
             raise UserError(f"the workshop needs {needed} {name}, here are {amount:.1f}")
+    if memory < COMFORTABLE:
+        print("little memory: shut down the kernel of each notebook before you open the next")
+
+
+def memory_limit() -> int:
+    """Bytes of memory that may be used: the computer's, or less where a container has less."""
+    limits = [psutil.virtual_memory().total]
+    for file in CONTAINER_LIMITS:
+        text = file.read_text().strip() if file.is_file() else "max"
+        if text.isdecimal():  # "max" stands for no limit
+            limits.append(int(text))
+    return min(limits)
 
 
 def lessons() -> list[Path]:
@@ -51,11 +72,11 @@ def for_learners(lesson: NotebookNode) -> NotebookNode:
     """A copy without solutions and outputs."""
     copy = nbformat.from_dict(lesson)
     for cell in copy.cells:
-        if cell.cell_type != "code":
-            continue
-        cell.outputs, cell.execution_count = [], None
+        is_code = cell.cell_type == "code"
+        if is_code:
+            cell.outputs, cell.execution_count = [], None
         if "exercise" in cell.metadata.get("tags", []):
-            cell.source = YOUR_TURN
+            cell.source = YOUR_TURN if is_code else YOUR_WORDS
     return copy
 
 

@@ -22,6 +22,13 @@ pytestmark = [
 ]
 
 
+FORMULAS_ARE_DRAWN = """
+    [...document.querySelectorAll("article .math")].every(
+        formula => formula.querySelector("mjx-container")
+    )
+"""
+
+
 class Quiet(SimpleHTTPRequestHandler):
     """Serves files and keeps no log."""
 
@@ -74,6 +81,7 @@ def test_a_page_passes_the_gates(page, site, address):
     page.set_viewport_size(PHONE)
     response = page.goto(f"{site}/{address}", wait_until="load")
     assert response.ok
+    page.wait_for_function(FORMULAS_ARE_DRAWN)  # they come after the page, and may be wide
     assert page.locator("article h1").count() == 1
     broken = "images => images.filter(image => !image.naturalWidth).map(image => image.src)"
     assert page.eval_on_selector_all("article img", broken) == []
@@ -87,6 +95,7 @@ def test_a_page_passes_the_gates(page, site, address):
     page.wait_for_function("document.documentElement.dataset.theme == 'dark'")
     page.wait_for_function("document.getAnimations().length == 0")  # colours fade from mode to mode
     assert barriers(page, "color-contrast") == {}  # all else is the same as in light mode
+    assert mistakes == [] and page.elsewhere == []  # nor did anything come later
 
 
 @cache
@@ -130,9 +139,11 @@ def test_search_finds_arcface(page, site):
     page.goto(f"{site}/search.html?q=ArcFace")
     found = page.locator("ul.search li a", has_text="Training the flavours")
     found.first.wait_for(timeout=30_000)  # results come one by one
+    assert page.elsewhere == []
 
 
 def test_formulas_are_drawn_without_a_network(page, site):
     page.goto(f"{site}/book/training.html")
-    page.wait_for_selector("mjx-container", timeout=30_000)
+    page.wait_for_selector("article .math mjx-container", timeout=30_000)
+    page.wait_for_function(FORMULAS_ARE_DRAWN)
     assert page.elsewhere == []

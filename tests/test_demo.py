@@ -1,13 +1,15 @@
 """The drawn animals: same seed same pixels, and every rule of preparation has its case."""
 
 import hashlib
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from megalib import catalogue, demo
+from megalib import catalogue, code, demo, prepare, raw_data
 from megalib.demo import datasets
 from megalib.demo.coats import TILE, cell_tile, stripe_tile, traits
 from megalib.demo.pictures import SIZES, SPECIES, bounding_box, draw_picture, sheets
@@ -164,6 +166,61 @@ def test_sharks_have_dates(drawn):
     assert days.nunique() < len(df)
 
 
+def test_each_animal_is_seen_on_several_days_and_days_show_several_pictures():
+    survey = [
+        datasets._sighting_days(demo.SEED, "whale_shark", animal, datasets.PICTURES)
+        for animal in range(datasets.INDIVIDUALS)
+    ]
+    assert all(len(set(days)) >= 5 and days == sorted(days) for days in survey)
+    pictures = Counter(day for days in survey for day in days)
+    animals = Counter(day for days in survey for day in set(days))
+    assert np.mean(list(pictures.values())) > 5
+    assert np.mean(list(animals.values())) > 2
+
+
+def test_pictures_of_one_day_share_light_and_water():
+    """The hue at the rim differs between days far more than within a day; exposure does not."""
+
+    def rim(day, individual, picture):
+        pixels, _ = draw_picture(demo.SEED, "whale_shark", individual, picture, day=day)
+        edge = np.concatenate([pixels[:20].reshape(-1, 3), pixels[-20:].reshape(-1, 3)])
+        return edge.mean(axis=0) / edge.mean()
+
+    days = np.array([[rim(day, k % 2, k) for k in range(4)] for day in (3, 14, 159, 265)])
+    within = days.std(axis=1).mean()
+    between = days.mean(axis=1).std(axis=0).mean()
+    assert between > 3 * within
+
+
+def test_one_animal_on_one_day_shows_one_side():
+    def side(individual, picture, day=None):
+        _, sightings = draw_picture(demo.SEED, "whale_shark", individual, picture, day=day)
+        return sightings[0].facing
+
+    by_day = [[side(i, k, day) for k in range(2)] for i in range(6) for day in (1, 2)]
+    assert all(len(set(sides)) == 1 for sides in by_day)
+    assert len({sides[0] for sides in by_day}) == 2
+    assert len({side(i, k) for i in range(2) for k in range(2)}) == 2, "without a day, any side"
+
+
+def test_only_dated_species_know_days(drawn):
+    """The catalogue's picture is the one that its day draws, or the one of no day."""
+    for name, dataset in drawn.items():
+        row = dataset.df.iloc[0]
+        place = Path(row["path"]).stem.rsplit("_", 2)
+        individual, picture = int(place[1]), int(place[2])
+        day = None
+        if "date" in row:
+            day = int((np.datetime64(row["date"]) - datasets.FIRST_DAY).astype(int))
+        companion = type(dataset)._companion(individual, picture, SMALL["individuals"])
+        pixels, _ = draw_picture(
+            demo.SEED, type(dataset).species, individual, picture, companion, day
+        )
+        with Image.open(dataset.get_absolute_path(row["path"])) as image:
+            assert image.size == pixels.shape[1::-1]
+            assert np.abs(np.asarray(image).astype(int) - pixels).mean() < 4, name
+
+
 def test_second_call_draws_nothing(drawn, monkeypatch):
     def fail(*_args, **_kwargs):
         raise AssertionError("drew again")
@@ -178,6 +235,20 @@ def test_second_call_draws_nothing(drawn, monkeypatch):
 def test_other_settings_are_refused(drawn):
     with pytest.raises(ValueError, match="was drawn with"):
         demo.draw("DemoTurtle", drawn["DemoTurtle"].root, **(SMALL | {"pictures": 5}))
+
+
+def test_what_older_code_drew_is_drawn_again(prepared, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(raw_data, "fetch", lambda dataset, raw, download: raw / dataset.name)
+    monkeypatch.setattr(prepare, "prepare", lambda dataset, folder, run: drawn.append(dataset.name))
+    mark = prepared.folder / "raw" / "DemoLeopard" / raw_data.DRAWN_BY
+    mark.parent.mkdir(parents=True)
+    mark.write_text(code.digest("demo"))
+    prepare.draw_missing(prepared, ["DemoLeopard", "DemoTurtle"])
+    assert drawn == ["DemoTurtle"]
+    mark.write_text("older")
+    prepare.draw_missing(prepared, ["DemoLeopard"])
+    assert drawn == ["DemoTurtle", "DemoLeopard"]
 
 
 def test_unknown_name_is_refused(tmp_path):

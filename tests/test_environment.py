@@ -1,6 +1,8 @@
 """pyproject.toml, requirements.lock and environment.yml say the same."""
 
 import re
+import shutil
+import subprocess
 import tomllib
 
 import pytest
@@ -63,6 +65,43 @@ def test_a_missing_system_library_is_named_with_its_package(monkeypatch, message
     told = environment.problem("cv2")
     assert package in told
     assert "\n" not in told
+
+
+def test_make_lists_all_its_targets_and_variables():
+    text = (ROOT / "Makefile").read_text()
+    told = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True).stdout
+    *targets, variables = told.splitlines()
+    listed = {line.split()[0] for line in targets if len(line.split()) > 1}
+    assert listed == set(re.search(r"^\.PHONY: (.*)", text, re.MULTILINE)[1].split())
+    for name in re.findall(r"^([A-Z]+) \?=", text, re.MULTILINE):
+        assert name in variables
+
+
+def test_ci_skips_no_gate_and_asks_nothing(tmp_path):
+    """Run with commands that only say their names; a machine without a browser gets one."""
+    for name in ("make", "git", "apt-get", "sudo", "id"):
+        script = tmp_path / name
+        body = {
+            "sudo": 'echo "sudo" >>"$LOG"; exec "$@"',
+            "id": "echo 1000",
+            "make": 'echo "make $* CI=$CI" >>"$LOG"',
+        }
+        default = f'echo "{name} $*" >>"$LOG"'
+        script.write_text(f"#!/bin/sh\n{body.get(name, default)}\n")
+        script.chmod(0o755)
+    for name in ("bash", "dirname", "env", "sh"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    log = tmp_path / "log"
+    subprocess.run(
+        [shutil.which("bash"), ROOT / ".ci" / "run"],
+        env={"PATH": str(tmp_path), "LOG": str(log)},
+        stdin=subprocess.DEVNULL,
+        check=True,
+    )
+    said = log.read_text().splitlines()
+    makes = [f"make {target} CI=1" for target in ("book", "plan", "book", "test")]
+    assert said[:3] == ["sudo", "apt-get -qq -y update", "sudo"]
+    assert "chromium" in said[3] and said[4:] == makes
 
 
 def test_this_environment_is_complete():

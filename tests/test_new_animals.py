@@ -1,10 +1,10 @@
-"""Questions to the features of a run: new animals, honest thresholds, sure answers, later days."""
+"""Questions to the features of a run: new animals, honest thresholds, sure answers."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from megalib import features, inference, new_animals, open_set, splits
+from megalib import features, new_animals, open_set, splits
 from megalib.errors import UserError
 
 NAME = "MegaDescriptor-T-224"
@@ -128,38 +128,6 @@ def test_a_dataset_without_enough_individuals_is_left_out(dated):
     assert lines[0].startswith("Few: left out, ")
     with pytest.raises(UserError, match="no dataset has individuals enough"):
         new_animals.matches(dated, NAME, ["Few"], 0.25, 0, lines.append)
-
-
-def test_later_days_are_searched_among_earlier_ones(dated):
-    table = new_animals.later_days(dated, NAME, PLACES)
-    assert list(table.index) == ["DemoWhaleShark"]
-    metadata, rows = inference.embedded(dated, NAME, "DemoWhaleShark")
-    # By hand: of the five days of each shark the first four are searched, the fifth is asked for.
-    last = (metadata["date"] == "2020-01-05").to_numpy()
-    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    identity = metadata["identity"].to_numpy()
-    nearest = identity[~last][(unit[last] @ unit[~last].T).argmax(axis=1)]
-    row = table.iloc[0]
-    assert row["in time, test images"] == last.sum() == 10
-    assert row["in time, top-1"] == np.mean(nearest == identity[last])
-    assert row["in time, low"] < row["in time, top-1"] < row["in time, high"]
-    test = (metadata["split"] == "test").to_numpy()
-    nearest = identity[~test][(unit[test] @ unit[~test].T).argmax(axis=1)]
-    assert row["random, top-1"] == np.mean(nearest == identity[test])
-    assert row["random, top-1"] != row["in time, top-1"]
-
-
-@pytest.mark.parametrize(
-    ("dates", "reason"), [("2020-01-01", "on two days"), ("last spring", "cannot be read")]
-)
-def test_dates_that_allow_no_split_are_told(dated, dates, reason):
-    metadata = splits.read(dated.metadata(PLACES[0])).assign(date=dates)
-    metadata.to_csv(dated.metadata(PLACES[0]))
-    lines = []
-    table = new_animals.later_days(dated, NAME, PLACES, lines.append)
-    assert list(table.index) == ["DemoWhaleShark"]
-    assert len(lines) == 1 and lines[0].startswith(f"{PLACES[0]}: left out, ")
-    assert reason in lines[0]
 
 
 def test_features_that_are_missing_or_of_fewer_images_are_asked_for(dated):

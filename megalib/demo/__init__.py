@@ -7,7 +7,7 @@ and each exercises another rule of preparation:
 * `DemoZebra`, crop rule `bbox`: two animals in one picture;
 * `DemoLeopard`, `full`: animals of unknown identity;
 * `DemoTurtle`, `crop_black`: segmented animals on black, PNG;
-* `DemoWhaleShark`, `bbox`: dates.
+* `DemoWhaleShark`, `bbox`: dates; photographs of one day share light and water.
 """
 
 from importlib import import_module

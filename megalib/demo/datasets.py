@@ -44,7 +44,7 @@ class DemoDataset(datasets.WildlifeDataset):
         extension: ".jpg", or ".png" for animals segmented on black.
         pairs: Whether some pictures hold two animals.
         boxes: Whether the catalogue has bounding boxes.
-        dated: Whether the catalogue has dates.
+        dated: Whether the catalogue has dates, and pictures of one day resemble each other.
         strangers: Whether some animals could not be identified.
         flanks: Whether pictures show a left or right flank, rather than the animal from above.
     """
@@ -72,6 +72,9 @@ class DemoDataset(datasets.WildlifeDataset):
         # Unidentified animals come after the named ones, with fewer pictures each.
         strangers = -(-individuals // 4) if cls.strangers else 0
         counts = [pictures] * individuals + [-(-pictures // 3)] * strangers
+        days = [
+            _sighting_days(seed, cls.species, animal, count) for animal, count in enumerate(counts)
+        ]
         # Forked workers would inherit the locks of threads that they lack, so they are spawned.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, context, cv2.setNumThreads, (1,)) as pool:
@@ -82,6 +85,7 @@ class DemoDataset(datasets.WildlifeDataset):
                     cls.species,
                     animal,
                     [cls._companion(animal, k, individuals) for k in range(count)],
+                    days[animal] if cls.dated else [None] * count,
                     root / "images" / _name(cls.species, animal),
                     cls.extension,
                 )
@@ -89,7 +93,7 @@ class DemoDataset(datasets.WildlifeDataset):
             ]
             rows = []
             for animal, drawing in enumerate(tqdm(drawings, cls.__name__)):
-                rows += cls._annotate(drawing.result(), seed, animal, counts[animal], individuals)
+                rows += cls._annotate(drawing.result(), animal, days[animal], individuals)
         settings = {"seed": seed, "individuals": individuals, "pictures": pictures}
         _write(root / SETTINGS, json.dumps(settings) + "\n")
         _write(root / ANNOTATIONS, pd.DataFrame(rows).to_csv(index=False))
@@ -108,10 +112,9 @@ class DemoDataset(datasets.WildlifeDataset):
 
     @classmethod
     def _annotate(
-        cls, rows: list[dict], seed: int, animal: int, pictures: int, individuals: int
+        cls, rows: list[dict], animal: int, days: list[int], individuals: int
     ) -> list[dict]:
         """Turn what was drawn of one animal into rows of the annotations."""
-        days = _sighting_days(seed, cls.species, animal, pictures)
         annotations = []
         for row in rows:
             stranger = row["individual"] >= individuals
@@ -120,7 +123,7 @@ class DemoDataset(datasets.WildlifeDataset):
                 "identity": cls.unknown_name if stranger else _name(cls.species, row["individual"]),
                 "species": cls.species.replace("_", " "),
                 "orientation": row["facing"] if cls.flanks else "top",
-                "date": days[row["picture"]],
+                "date": str(FIRST_DAY + days[row["picture"]]),
             }
             annotations.append(annotation | {key: row[key] for key in BOX})
         return annotations
@@ -197,7 +200,7 @@ class DemoTurtle(DemoDataset):
 
 
 class DemoWhaleShark(DemoDataset):
-    """Drawn whale sharks with bounding boxes and dates."""
+    """Drawn whale sharks with bounding boxes and dates; a day has its own light and water."""
 
     summary = _summary("whale_shark", "whale sharks")
     species, boxes, dated = "whale_shark", True, True
@@ -247,13 +250,13 @@ def _name(species: str, animal: int) -> str:
     return f"{species}_{animal:02d}"
 
 
-def _sighting_days(seed: int, species: str, animal: int, pictures: int) -> list[str]:
-    """Draw the days of an animal's pictures, in order, as ISO dates."""
+def _sighting_days(seed: int, species: str, animal: int, pictures: int) -> list[int]:
+    """Draw the days of an animal's pictures, in order, counted from the first day."""
     number = SPECIES.index(species)
     survey = np.random.default_rng([seed, _DATES, number]).choice(1460, SURVEY_DAYS, replace=False)
     rng = np.random.default_rng([seed, _DATES, number, animal])
     own = rng.choice(survey, DAYS_PER_INDIVIDUAL, replace=False)
-    return [str(FIRST_DAY + int(day)) for day in np.sort(rng.choice(own, pictures))]
+    return np.sort(rng.choice(own, pictures)).tolist()
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,6 +1,6 @@
 """Pictures: an animal in a scene, with pose, light, lens and sensor of its own.
 
-Every picture is a pure function of (seed, species, individual, picture), so that neither the
+Every picture is a pure function of (seed, species, individual, picture, day), so that neither the
 order of drawing nor the number of processes can change a pixel.
 """
 
@@ -37,8 +37,8 @@ LANDS = {
     "leopard": ("forest", "dawn", "evening", "sand", "rains"),
 }
 
-# Words that tell the generators of one picture apart.
-_COAT, _PICTURE = 1, 2
+# Words that tell the generators of coats, pictures and days apart.
+_COAT, _PICTURE, _DAY = 1, 2, 4  # 3 is that of dates, see `datasets`
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,12 @@ def sheets(seed: int, species: str, individual: int, side: int) -> Sheets:
 
 
 def draw_picture(
-    seed: int, species: str, individual: int, picture: int, companion: int | None = None
+    seed: int,
+    species: str,
+    individual: int,
+    picture: int,
+    companion: int | None = None,
+    day: int | None = None,
 ) -> tuple[np.ndarray, list[Sighting]]:
     """Draw one picture.
 
@@ -77,14 +82,22 @@ def draw_picture(
         individual: Number of the animal.
         picture: Number of the picture of this animal.
         companion: Number of a second animal in the picture, if any.
+        day: Number of the day. Pictures of one day share the light and the water, those of one
+            animal on one day also the side and the angle, as a series of photographs does. None
+            for a picture that shares nothing.
 
     Returns:
         The picture, uint8 (height, width, 3), RGB, and who is where in it.
     """
-    rng = np.random.default_rng([seed, _PICTURE, SPECIES.index(species), individual, picture])
+    number = SPECIES.index(species)
+    rng = np.random.default_rng([seed, _PICTURE, number, individual, picture])
+    of_day = of_encounter = rng
+    if day is not None:
+        of_day = np.random.default_rng([seed, _DAY, number, day])
+        of_encounter = np.random.default_rng([seed, _DAY, number, day, individual])
     sizes = [s for s in SIZES if 1.2 < s[0] / s[1] < 1.51] if species == "leopard" else SIZES
     size = sizes[int(rng.integers(len(sizes)))] if companion is None else PAIR_SIZE
-    scene = _scene(rng, species, size)
+    scene = _scene(rng, of_day, species, size)
     canvas = scene.picture * np.float32(1 / 255)
     if species != "turtle":
         canvas = mix(canvas, scene.haze, VEIL)
@@ -93,7 +106,7 @@ def draw_picture(
     sightings = []
     for place, animal in enumerate(order):
         room = _room(rng, scene, size, place, len(order), species)
-        sightings.append(_put(canvas, rng, seed, species, animal, room, scene))
+        sightings.append(_put(canvas, rng, of_encounter, seed, species, animal, room, scene))
     _foreground(canvas, rng, scene, sightings)
     if species == "turtle":
         return _segmented(canvas, rng, sightings[0].mask), sightings
@@ -105,6 +118,7 @@ def draw_animal(
     species: str,
     individual: int,
     companions: list[int | None],
+    days: list[int | None],
     folder: Path,
     extension: str,
 ) -> list[dict]:
@@ -115,6 +129,7 @@ def draw_animal(
         species: A key of `ANIMALS`.
         individual: Number of the animal.
         companions: Who else is in each picture; its length is the number of pictures.
+        days: Number of the day of each picture, or None, see `draw_picture`.
         folder: Where to write; made if missing.
         extension: ".jpg" or ".png".
 
@@ -124,8 +139,8 @@ def draw_animal(
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for picture, companion in enumerate(companions):
-        pixels, sightings = draw_picture(seed, species, individual, picture, companion)
+    for picture, (companion, day) in enumerate(zip(companions, days, strict=True)):
+        pixels, sightings = draw_picture(seed, species, individual, picture, companion, day)
         file = f"{folder.name}_{picture:03d}{extension}"
         # PNG is lossless at any level, and the first is by far the fastest.
         how = {"compress_level": 1} if extension == ".png" else {"quality": JPEG_QUALITY}
@@ -137,7 +152,9 @@ def draw_animal(
     return rows
 
 
-def _scene(rng: np.random.Generator, species: str, size: tuple[int, int]) -> scenes.Scene:
+def _scene(
+    rng: np.random.Generator, of_day: np.random.Generator, species: str, size: tuple[int, int]
+) -> scenes.Scene:
     if species in LANDS:
         names = LANDS[species]
         return scenes.landscape(rng, size, scenes.LANDSCAPES[names[int(rng.integers(len(names)))]])
@@ -150,7 +167,7 @@ def _scene(rng: np.random.Generator, species: str, size: tuple[int, int]) -> sce
             (0.58 - warmth, 0.62, 0.66 + warmth),
         )
         return scenes.Scene(black, light, (0.0, 0.0, 0.0), None)
-    return scenes.sea(rng, size)
+    return scenes.sea(rng, of_day, size)
 
 
 def _room(
@@ -188,6 +205,7 @@ def _lens(rng: np.random.Generator, species: str) -> tuple[np.ndarray, np.ndarra
 def _put(
     canvas: np.ndarray,
     rng: np.random.Generator,
+    of_encounter: np.random.Generator,
     seed: int,
     species: str,
     individual: int,
@@ -197,7 +215,7 @@ def _put(
     """Draw an animal into `canvas` (float32, in place)."""
     height, width = canvas.shape[:2]
     pieces = ANIMALS[species].pose(rng)
-    matrix, keystone, facing_left = _lens(rng, species)
+    matrix, keystone, facing_left = _lens(of_encounter, species)
 
     def project(points: np.ndarray) -> np.ndarray:
         turned = (points - [330, 260]) @ matrix.T
@@ -228,7 +246,7 @@ def _put(
     if scene.ground is not None:
         _shadow(canvas, mask, high[1], scene.light)
     if species != "turtle":
-        haze = rng.uniform(0, 0.06)
+        haze = scene.murk + rng.uniform(0, 0.06)
         colour = mix(colour, scene.haze, haze)
     window = canvas[y:bottom, x:right]
     window[:] = mix(window.copy(), colour, opacity)

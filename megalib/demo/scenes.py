@@ -38,6 +38,7 @@ class Scene:
         haze: Colour of the air or water between viewer and animal.
         ground: Row of the ground where the animal stands, None in water.
         grass: Colours of blades in front of the animal, empty where none grow.
+        murk: Share of its colours that an animal loses to the haze at least, 0 to 1.
     """
 
     picture: np.ndarray
@@ -45,6 +46,7 @@ class Scene:
     haze: Colour
     ground: float | None
     grass: tuple[Colour, ...] = ()
+    murk: float = 0.0
 
 
 LANDSCAPES = {
@@ -110,6 +112,8 @@ WATERS = (
     ((0.22, 0.52, 0.78), (0.02, 0.13, 0.34), (0.48, 0.60, 0.70), (0.36, 0.47, 0.60)),
     ((0.48, 0.66, 0.56), (0.12, 0.31, 0.32), (0.58, 0.66, 0.54), (0.42, 0.51, 0.47)),
 )
+# What makes days differ: strength of the light, murk of the water, cast per channel.
+DAYLIGHT, MURK, CAST = (0.95, 1.2), (0.0, 0.15), (0.8, 1.2)
 
 
 @cache
@@ -318,26 +322,32 @@ def tuft(
         cv2.fillPoly(canvas, [blade], tone, cv2.LINE_AA, 4)
 
 
-def sea(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
+def sea(rng: np.random.Generator, day: np.random.Generator, size: tuple[int, int]) -> Scene:
     """Draw open water: shafts of light, fish far off, sometimes the sea floor, bubbles, plankton.
 
+    Pictures of one day share the water and its murk, the light, and whether the floor is seen.
+
     Args:
-        rng: Source of everything that varies.
+        rng: Source of what varies from picture to picture.
+        day: Source of what varies from day to day; a fresh one for each picture.
         size: Width and height in pixels.
     """
     width, height = size
-    top, deep, sun, ambient = WATERS[int(rng.integers(len(WATERS)))]
-    middle = np.float32(top) * rng.uniform(0.35, 0.6) + np.float32(deep) * 0.5
-    water = _gradient((height, width), top, tuple(middle))
+    top, deep, sun, ambient = _water(day)
+    direction = (float(day.uniform(-0.45, 0.45)), -0.78, 0.45)
+    strength, murk = day.uniform(*DAYLIGHT), day.uniform(*MURK)
+    middle = top * day.uniform(0.35, 0.6) + deep * 0.5
+    floor_is_seen = day.random() < 0.35
+    water = _gradient((height, width), tuple(top), tuple(middle))
     fade = np.linspace(0, 1, height, dtype=np.float32)[:, None] ** 1.5
-    water = mix(water, deep, fade)
+    water = mix(water, tuple(deep), fade)
     water = scaled(water, 1 + 0.05 * soft_noise(rng, (height, width), 120))
     water += scaled(flood(water.shape, (0.8, 1.0, 0.95)), _shafts(rng, size))
     canvas = cv2.convertScaleAbs(np.maximum(water, 0), alpha=255)
-    if rng.random() < 0.35:
-        _sea_floor(canvas, rng, deep)
+    if floor_is_seen:
+        _sea_floor(canvas, rng, tuple(deep))
     if rng.random() < 0.5:
-        _school(canvas, rng, deep)
+        _school(canvas, rng, tuple(deep))
     for _ in range(int(rng.integers(20, 90))):
         spot = (int(rng.uniform(0, width)), int(rng.uniform(0, height)))
         speck = canvas[spot[1], spot[0]] * 0.75 + 60.0
@@ -349,9 +359,16 @@ def sea(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
         cv2.circle(canvas, spot, size_px, ring.tolist(), 1, cv2.LINE_AA)
         glint = (spot[0] - size_px // 3, spot[1] - size_px // 3)
         cv2.circle(canvas, glint, max(1, size_px // 4), (240, 250, 250), -1, cv2.LINE_AA)
-    direction = (float(rng.uniform(-0.45, 0.45)), -0.78, 0.45)
-    light = Light(direction, _softened(sun, 1.1), _softened(ambient, 1.1))
-    return Scene(canvas, light, tuple(float(c) for c in middle), None)
+    light = Light(direction, _softened(tuple(sun), strength), _softened(tuple(ambient), strength))
+    return Scene(canvas, light, tuple(float(c) for c in middle), None, murk=murk)
+
+
+def _water(day: np.random.Generator) -> np.ndarray:
+    """Mix the water of a day: colours at the surface and below, sun, ambient; float (4, 3)."""
+    first, second = day.choice(len(WATERS), 2, replace=False)
+    share = day.random()
+    mixed = share * np.array(WATERS[first]) + (1 - share) * np.array(WATERS[second])
+    return np.clip(mixed * day.uniform(*CAST, 3), 0, 1)
 
 
 def _shafts(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
