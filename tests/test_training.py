@@ -4,6 +4,7 @@ import json
 import math
 import multiprocessing
 import os
+import pathlib
 import random
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 import timm
 import torch
+from safetensors.torch import load_file
 
 from megalib import (
     batches,
@@ -34,7 +36,7 @@ from megalib import (
     training,
 )
 from megalib.errors import UserError
-from megalib.files import ROOT
+from megalib.files import ROOT, shown
 from megalib.recipe import Settings
 
 from .test_losses import arcface_by_hand
@@ -62,6 +64,7 @@ def same(left, right) -> bool:
 
 
 def forget(run):
+    """Let the run look as if the training had not been finished."""
     (run.weights(NAME) / export.FACTS).unlink()
 
 
@@ -82,10 +85,15 @@ def starting_pair(flavour, classes, seed=0):
         return backbone, losses.build(flavour, classes, backbone.num_features)
 
 
-def test_one_step_equals_a_computation_by_hand(flavour, training_set, prepared, unaugmented):
+def test_one_step_equals_a_computation_by_hand(
+    flavour, training_set, prepared, unaugmented, monkeypatch
+):
     """Loss and gradients of one batch; SGD without momentum shows the gradients themselves."""
     flavour = plain(flavour, epochs=1, batch_size=16, momentum=0.0, learning_rate=1.0)
-    trained, told = training.train(flavour, training_set, prepared)
+    heads, build = [], losses.build
+    with monkeypatch.context() as patch:
+        patch.setattr(losses, "build", lambda *given: heads.append(build(*given)) or heads[0])
+        trained, told = training.train(flavour, training_set, prepared)
     backbone, head = starting_pair(flavour, 4)
     data = images.ImageFiles(
         prepared.images(256), training_set["path"], images.inference_transform(flavour)
@@ -102,6 +110,9 @@ def test_one_step_equals_a_computation_by_hand(flavour, training_set, prepared, 
     ):
         found = before.detach() - after.detach()
         torch.testing.assert_close(found, before.grad, rtol=1e-5, atol=1e-5, msg=name)
+    found = (head.W - heads[0].W).detach()
+    torch.testing.assert_close(found, head.W.grad, rtol=1e-5, atol=1e-5)
+    assert head.W.grad.norm() > 0.1
 
 
 def reference_steps(flavour, prepared, training_set, old: bool):
@@ -374,6 +385,37 @@ def test_checkpoints_are_readable_and_only_the_last_few_stay(tmp_path):
     assert same(weights(model), weights(other))
 
 
+@pytest.mark.parametrize("file", [checkpoints.MODEL, checkpoints.OPTIMIZER, checkpoints.STATE])
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
+    flavour, training_set, prepared, monkeypatch, capsys, file, damage
+):
+    whole, _ = training.train(flavour, training_set, prepared)
+    forget(prepared)
+    stopped(flavour, training_set, prepared, monkeypatch)
+    before, last = checkpoints.found(prepared.checkpoints(NAME))
+    if damage == "cut":
+        os.truncate(last / file, (last / file).stat().st_size // 2)
+    else:
+        (last / file).unlink()
+    capsys.readouterr()
+    continued, _ = training.train(flavour, training_set, prepared)
+    said = capsys.readouterr().out
+    assert f"{last.name} is damaged and removed" in said
+    assert f"continuing after step 6 from {shown(before)}\n" in said
+    assert same(weights(whole), weights(continued))
+
+
+def test_with_all_checkpoints_damaged_it_starts_anew(
+    flavour, training_set, prepared, monkeypatch, capsys
+):
+    stopped(flavour, training_set, prepared, monkeypatch)
+    for checkpoint in checkpoints.found(prepared.checkpoints(NAME)):
+        (checkpoint / checkpoints.OPTIMIZER).write_bytes(b"")
+    training.train(flavour, training_set, prepared)
+    assert "starting at step 0" in capsys.readouterr().out
+
+
 def stopped(flavour, training_set, prepared, monkeypatch, **arguments):
     """Leave a checkpoint behind."""
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -414,9 +456,29 @@ def test_finished_weights_are_kept_until_something_changes(
     assert "kept" in capsys.readouterr().out
     assert same(weights(first), weights(second))
     assert len(told) == 3
-    monkeypatch.setattr(export.code, "digest", lambda module: "other code")
+    changed = replace(flavour, epochs=2)
+    training.train(changed, training_set, prepared)
+    said = capsys.readouterr().out
+    assert "weights of another training (epochs 2 instead of 3) will be replaced" in said
+    assert "no checkpoint in" in said
+    assert "starting at step 0" in said
+
+
+@pytest.mark.parametrize(("scale", "trains"), [("demo", True), ("published", False)])
+def test_changed_code_trains_a_demo_anew_and_keeps_weights_that_took_days(
+    flavour, training_set, prepared, capsys, monkeypatch, scale, trains
+):
+    flavour = replace(flavour, scale=scale, epochs=1)
     training.train(flavour, training_set, prepared)
-    assert "epoch   1/3" in capsys.readouterr().out
+    capsys.readouterr()
+    monkeypatch.setattr(recipe.code, "digest", lambda module: "other code")
+    training.train(flavour, training_set, prepared)
+    said = capsys.readouterr().out
+    assert ("another training (code) will be replaced" in said) == trains
+    assert ("by other code, kept" in said) != trains
+    assert ("epoch   1/1" in said) == trains
+    training.train(flavour, training_set, prepared, settings=Settings(resume="never"))
+    assert "epoch   1/1" in capsys.readouterr().out
 
 
 # Stochastic depth draws other paths in every process, so it is left out of the comparison.
@@ -439,10 +501,11 @@ sys.stdout.write(f"processes: {PartialState().num_processes}\\n")
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_weights_of_one(prepared, tmp_path):
-    """15 images in batches of 4: the last batch, of 3, cannot be divided by two."""
+@pytest.mark.parametrize("left_out", [[3], [3, 5, 7]], ids=["3 in the last batch", "1 in it"])
+def test_two_processes_give_the_weights_of_one(prepared, tmp_path, left_out):
+    """Batches of 4: the last one cannot be divided by two, or leaves one process no image."""
     table = pd.read_csv(prepared.metadata("DemoLeopard"), index_col=0)
-    table[table.index != 3].to_csv(prepared.metadata("DemoLeopard"))
+    table.drop(index=left_out).to_csv(prepared.metadata("DemoLeopard"))
     script = tmp_path / "train.py"
     script.write_text(SHARED_TRAINING)
     chosen = {
@@ -455,16 +518,20 @@ def test_two_processes_give_the_weights_of_one(prepared, tmp_path):
     }
     options = [word for pair in chosen.items() for word in ("-p", pair[0], json.dumps(pair[1]))]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    found = []
+    found, demo = [], flavours.get(NAME, "demo")
     for processes in (1, 2):
         launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
         command = [sys.executable, "-m", *launcher, str(script), "train", *options]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+        )
         assert done.returncode == 0, done.stderr[-2000:]
         assert done.stdout.count(f"processes: {processes}") == processes
-        assert done.stdout.count("epoch   1/2") == 1, "only one of them speaks"
-        told = export.read_history(flavours.get(NAME, "demo"), prepared)
-        found.append((weights(networks.from_folder(prepared.weights(NAME))), told["loss"].tolist()))
+        for said in ("epoch   1/2", "starting at step 0"):
+            assert done.stdout.count(said) == 1, "only one of them speaks"
+        told = export.read_history(demo, prepared)
+        trained = weights(networks.from_folder(prepared.weights(NAME), demo))
+        found.append((trained, told["loss"].tolist()))
         forget(prepared)
     (one, loss), (two, other) = found
     assert other == pytest.approx(loss, rel=1e-4)
@@ -517,6 +584,31 @@ def test_the_weights_folder_is_one_that_timm_loads_by_itself(flavour, training_s
     assert config["crop_mode"] == "squash"
     assert config["input_size"] == [3, 32, 32]
     assert config["mean"] == pytest.approx([0.485, 0.456, 0.406])
+
+
+@pytest.mark.parametrize("renames", range(4))
+def test_a_kill_between_two_files_leaves_no_weights_with_the_facts_of_others(
+    flavour, training_set, prepared, monkeypatch, renames
+):
+    training.train(flavour, training_set, prepared)
+    other = replace(flavour, epochs=1)
+    expected = weights(training.train(other, training_set, prepared, seed=1)[0])
+    training.train(flavour, training_set, prepared)
+    replace_file, done = pathlib.Path.replace, []
+
+    def replace_and_die(path, target):
+        if target.parent == prepared.weights(NAME):
+            if len(done) == renames:
+                raise KeyboardInterrupt
+            done.append(target.name)
+        return replace_file(path, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pathlib.Path, "replace", replace_and_die)
+        training.train(other, training_set, prepared, seed=1)
+    assert not (prepared.weights(NAME) / export.FACTS).exists()
+    assert same(weights(training.train(other, training_set, prepared, seed=1)[0]), expected)
+    assert [path.name for path in prepared.weights(NAME).parent.iterdir()] == [NAME]
 
 
 def test_the_model_card_says_what_was_trained(flavour, training_set, prepared):
@@ -579,7 +671,8 @@ def test_an_image_that_cannot_be_read_stops_or_is_left_out_by_choice(
     assert "\n" not in str(caught.value)
     settings = Settings(workers=workers, on_bad_image="skip", resume="never")
     _, told = training.train(flavour, training_set, prepared, settings=settings)
-    assert capsys.readouterr().out.count("left out: cannot read image") == flavour.epochs
+    said = capsys.readouterr().out
+    assert said.count("left out, 1 by now: cannot read image") == 1, "named once, not each epoch"
     assert told["images"].tolist() == [15, 15, 15]
     assert np.isfinite(told["loss"]).all()
 
@@ -607,21 +700,72 @@ def test_a_loss_that_is_no_number_stops_with_step_rate_and_checkpoint(
         training.train(wild, training_set, prepared)
     for checkpoint in checkpoints.found(prepared.checkpoints(NAME)):
         assert math.isfinite(checkpoints.read_state(checkpoint)["loss"])
+        for file in (checkpoints.MODEL, checkpoints.OPTIMIZER):
+            kept = load_file(checkpoint / file)
+            assert all(tensor.isfinite().all() for tensor in kept.values()), file
 
 
-@pytest.mark.parametrize(
-    ("totals", "message"),
-    [([2.0, math.nan], "the loss is nan at step 1"), ([2.0, 30.0], "grown from 2 to 30 at step 1")],
-)
-def test_nan_and_divergence_are_told_apart(flavour, run, totals, message):
-    accelerator = devices.accelerator("cpu", "fp32", "none", run.logs)
-    meter = history.Meter(flavour, run, accelerator)
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.5)
-    meter.add(0, torch.tensor(totals[0]), torch.tensor(1))
-    meter.state(optimizer)
-    meter.add(1, torch.tensor(totals[1]), torch.tensor(1))
-    with pytest.raises(UserError, match=rf"{message} with learning rate 0\.5; there is no"):
-        meter.state(optimizer)
+@pytest.fixture
+def meter(flavour, run):
+    return history.Meter(flavour, run, devices.accelerator("cpu", "fp32", "none", run.logs))
+
+
+def observe(meter, totals):
+    """Look at these losses of one image each, one by one, as with a checkpoint after each step."""
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.5)
+    for step, total in enumerate(totals):
+        meter.add(step, torch.tensor(total), torch.tensor(1))
+        meter.state(step, model, optimizer)
+
+
+ENOUGH, FIRST = history.LOOK_EVERY, history.FIRST_IMAGES
+
+
+def test_nan_and_divergence_are_told_apart(meter):
+    with pytest.raises(
+        UserError, match=r"loss is nan at step 1 with learning rate 0\.5; there is no"
+    ):
+        observe(meter, [2.0, math.nan])
+
+
+def test_divergence_is_judged_over_many_batches(meter):
+    """Each step is looked at by itself here, as with a checkpoint after each."""
+    observe(meter, [2.0] * FIRST + [1.0, 4.0] * (ENOUGH // 2))
+    with pytest.raises(UserError, match=r"grown from 2 to 3\.1 at step"):
+        observe(meter, [3.1] * 2 * ENOUGH)
+
+
+def test_a_start_without_a_loss_is_no_measure(meter):
+    observe(meter, [0.0] * 3 + [2.0] * FIRST + [2.9] * ENOUGH)
+    with pytest.raises(UserError, match=r"grown from 2 to 3\."):
+        observe(meter, [3.1] * 2 * ENOUGH)
+
+
+def test_weights_that_are_no_numbers_are_not_kept(meter):
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.5, momentum=0.9)
+    model(torch.ones(1, 1)).sum().backward()
+    optimizer.step()
+    meter.state(0, model, optimizer)
+    optimizer.state[model.weight]["momentum_buffer"].fill_(math.inf)
+    with pytest.raises(UserError, match="weights are no finite numbers at step 1 with"):
+        meter.state(1, model, optimizer)
+
+
+def test_a_diverging_arcface_is_stopped(flavour, training_set, prepared):
+    network = flavour.network | {"drop_path_rate": 0.0}
+    wild = replace(flavour, learning_rate=60.0, epochs=100, batch_size=16, network=network)
+    with pytest.raises(UserError, match=r"the loss has grown from \S+ to \S+ at step 39 "):
+        training.train(wild, training_set, prepared)
+
+
+def test_triplets_that_come_late_stop_nothing(flavour, training_set, prepared, capsys):
+    """Of three images, many batches hold no two of one individual, and so no triplet."""
+    meant = plain(flavour, loss="triplet", triplet_mining="all", batch_size=3, epochs=30)
+    _, told = training.train(meant, training_set, prepared)
+    assert told["loss"].min() == 0
+    assert told["loss"].max() > 0
 
 
 @pytest.mark.parametrize(
