@@ -47,9 +47,6 @@ class Settings:
         """Refuse words that mean nothing."""
         choose("resume", self.resume, ("auto", "never"))
         choose("on_bad_image", self.on_bad_image, ("stop", "skip"))
-        for name in ("workers", "checkpoint_every", "validate_every"):
-            if (getattr(self, name) or 0) < 0:
-                raise UserError(f"{name} must not be negative, but is {getattr(self, name)}")
 
 
 def training_set(
