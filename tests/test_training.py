@@ -623,6 +623,12 @@ def test_the_model_card_says_what_was_trained(flavour, training_set, prepared):
         "seed 7",
         "squeezed to 32 x 32",
         "| learning rate | 0.001 | 0.001 |",
+        "| start | none | imagenet |",
+        "| pretrained tag | none | ms_in1k |",
+        "| optimiser | AdamW | SGD |",
+        "| random crop | no | yes |",
+        f"| DemoLeopard | 16 | 4 | `{splits.digest(training_set['image_id'])}` |",
+        "hf-hub:",
         "## Licence",
     ):
         assert told in card, told
