@@ -16,13 +16,13 @@ MEASURED = DATA / "measured" / "training.csv"
 
 
 def flops(flavour: Flavour) -> int:
-    """Floating-point operations that a published backbone takes for one image.
+    """Floating-point operations that a backbone takes for one image.
 
     torch counts them of the products of matrices and of attention, a multiplication and an addition
     as two; papers often count such a pair as one. No weights are made.
     """
     with torch.device("meta"):
-        model = timm.create_model(flavour.architecture, num_classes=0)
+        model = timm.create_model(flavour.architecture, num_classes=0, **flavour.network)
         image = torch.empty(1, 3, flavour.image_size, flavour.image_size)
     with FlopCounterMode(display=False) as counter:
         model(image)

@@ -118,7 +118,7 @@ def provenance(run: Run, seed: int | None = None, device: torch.device | None = 
         "Seed": seed,
         "Compendium": f"megalib {version('megalib')}, commit {_commit()}",
         "Versions": f"Python {platform.python_version()}, {versions}",
-        "Hardware": _hardware(device),
+        "Hardware": hardware(device),
     }
     lines = [f"| {key} | {value} |" for key, value in rows.items() if value is not None]
     return Markdown("\n".join(["| Made by | |", "|---|---|", *lines]))
@@ -132,7 +132,8 @@ def _commit() -> str:
         return "unknown"
 
 
-def _hardware(device: torch.device | None) -> str:
+def hardware(device: torch.device | None) -> str:
+    """The name of the processor with its cores in use, after that of a GPU where one is used."""
     processor = f"{_processor()}, {torch.get_num_threads()} of {os.cpu_count()} cores"
     if device is None or device.type == "cpu":
         return processor

@@ -1,9 +1,12 @@
 """Parameters, operations and hours against counts by hand."""
 
+import importlib.util
+
 import pandas as pd
 import pytest
 
 from megalib import cost
+from megalib.files import ROOT
 from megalib.flavours import FLAVOURS
 
 TINY = "MegaDescriptor-T-224"
@@ -90,6 +93,34 @@ def test_hours_in_words_follow_the_table(hours, words):
     table = pd.DataFrame({TINY: [1.0], "MegaDescriptor-L-384": [hours]}, index=index)
     told = cost.in_words(table)
     assert f"abacus, fp32: from 1 hours for T-224 to {words} for L-384" in told
+
+
+@pytest.fixture
+def benchmark():
+    spec = importlib.util.spec_from_file_location("benchmark", ROOT / "benchmarks" / "train.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_benchmark_records_rows_that_the_page_reads(benchmark, tmp_path, monkeypatch):
+    kept = cost.measured()
+    monkeypatch.setattr(cost, "MEASURED", tmp_path / "training.csv")
+    kept.to_csv(cost.MEASURED, index=False)
+    row = dict.fromkeys(kept.columns, "x") | {"images_per_second": 7.0, "batch_size": 8}
+    for rate in (7.0, 9.0):
+        benchmark.record(pd.DataFrame([row | {"images_per_second": rate}]))
+    table = cost.measured()
+    assert len(table) == len(kept) + 1, "the older measurement of the same kind is replaced"
+    assert table["images_per_second"].iloc[-1] == 9.0
+    assert list(table.columns) == list(kept.columns)
+
+
+def test_only_networks_at_published_scale_are_recorded(benchmark, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["train.py", "--record"])
+    with pytest.raises(SystemExit):
+        benchmark.main()
+    assert "at published scale" in capsys.readouterr().err
 
 
 def test_measurements_name_their_hardware_and_command():
