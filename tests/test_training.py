@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import pathlib
 import random
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -119,7 +121,7 @@ def reference_steps(flavour, prepared, training_set, old: bool):
     """The public trainer's loop, in plain torch, over the batches that `batches` plans.
 
     The old code added gradients up and stepped where (i - 1) % steps == 0; today's averages and
-    steps after each group.
+    steps after each group. What is left of an epoch is a shorter group here, with its own mean.
     """
     backbone, head = starting_pair(flavour, 4)
     data = images.ImageFiles(
@@ -133,31 +135,38 @@ def reference_steps(flavour, prepared, training_set, old: bool):
     backbone.train()
     for epoch in range(flavour.epochs):
         order = np.random.default_rng([0, epoch]).permutation(len(data))
-        for i, start in enumerate(range(0, len(data), size)):
+        starts = range(0, len(data), size)
+        for i, start in enumerate(starts):
             batch = order[start : start + size]
             loss = head(
                 backbone(torch.stack([data[index][0] for index in batch])),
                 torch.as_tensor(labels[batch]),
             )
-            (loss if old else loss / group).backward()
-            if (i - 1) % group == 0 if old else (i + 1) % group == 0:
+            members = min(group, len(starts) - i // group * group)
+            (loss if old else loss / members).backward()
+            if (i - 1) % group == 0 if old else (i + 1) % group == 0 or i + 1 == len(starts):
                 optimizer.step()
                 optimizer.zero_grad()
         schedule.step()
     return backbone.eval()
 
 
-@pytest.mark.parametrize("group", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("size", "group", "epochs"),
+    [(4, 1, 3), (4, 2, 5), (4, 4, 10), (3, 2, 4)],  # ten steps or more
+    ids=["each", "pairs", "fours", "pairs, one left over"],
+)
 @pytest.mark.parametrize("accumulation", ["mean", "sum"])
 def test_ten_steps_follow_the_public_trainer(
-    flavour, training_set, prepared, unaugmented, accumulation, group
+    flavour, training_set, prepared, unaugmented, accumulation, size, group, epochs
 ):
     """With groups of 4, the old code carries batches over from one epoch into the next."""
-    epochs = {1: 3, 2: 5, 4: 10}[group]  # ten steps or more
+    if size == 3:  # five batches per epoch: two pairs, and one that is left
+        training_set = training_set.iloc[:15]
     flavour = plain(
         flavour,
         epochs=epochs,
-        batch_size=4,
+        batch_size=size,
         accumulation_steps=group,
         accumulation=accumulation,
         minimum_learning_rate=0.0,
@@ -292,12 +301,60 @@ def test_stopped_after_any_step_it_ends_with_the_same_weights(
         patch.setattr(checkpoints, "write", write_and_stop)
         training.train(flavour, training_set, prepared, settings=Settings(checkpoint_every=1))
     torch.manual_seed(123)  # what happened to the global generator must not matter
-    settings = Settings(workers=stop % 3, checkpoint_every=1)
+    settings = Settings(workers={1: 1, 3: 2, 4: 0, 7: 2}[stop], checkpoint_every=1)
     continued, again = training.train(flavour, training_set, prepared, settings=settings)
     assert same(weights(whole), weights(continued))
     assert again["loss"].tolist() == told["loss"].tolist()
     assert f"continuing after step {stop} from" in capsys.readouterr().out
     assert not prepared.checkpoints(NAME).exists()
+
+
+@pytest.mark.parametrize("images", [7, 16])
+def test_for_a_compiled_network_all_batches_are_as_large(flavour, images):
+    full = list(batches.MicroBatches(images, replace(flavour, batch_size=6), 5, full=True))
+    single = list(batches.MicroBatches(images, replace(flavour, batch_size=6), 5))
+    assert {len(batch) for batch in full} == {6}
+    assert [[key for key in batch if key.counts] for batch in full] == single
+
+
+@pytest.mark.slow
+def test_a_compiled_network_trains_stops_and_goes_on(
+    flavour, training_set, prepared, monkeypatch, unaugmented
+):
+    """Its weights have the names of a network that is not compiled, and nearly its values."""
+    pytest.importorskip("torch._inductor")
+    if not shutil.which("c++"):
+        pytest.skip("needs a C++ compiler")
+    flavour = plain(flavour, epochs=2, learning_rate=0.01)
+    expected = weights(training.train(flavour, training_set, prepared)[0])
+    forget(prepared)
+    settings = Settings(compile=True)
+    stopped(flavour, training_set, prepared, monkeypatch, settings=settings)
+    (prepared.checkpoints(NAME) / "step-00000006").rename(prepared.logs / "away")
+    trained, told = training.train(flavour, training_set, prepared, settings=settings)
+    assert told["images"].tolist() == [16, 16], "what fills a batch up does not count"
+    assert weights(trained).keys() == expected.keys()
+    kept = load_file(prepared.weights(NAME) / "model.safetensors")
+    assert kept.keys() == expected.keys()
+    for name, tensor in expected.items():
+        torch.testing.assert_close(kept[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_the_scaler_of_float16_goes_on_where_it_was(meter, flavour, run):
+    """Accelerate makes one on a GPU only; here one of the CPU stands in its place."""
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.5)
+    scaler = meter.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=64.0)
+    scaler.scale(model(torch.full((1, 1), math.inf)).sum()).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    assert scaler.get_scale() == 32.0, "gradients that are no numbers halve it, and step nothing"
+    state = json.loads(json.dumps(meter.state(0, model, optimizer)))
+    other = history.Meter(flavour, run, meter.accelerator)
+    other.accelerator.scaler = torch.amp.GradScaler("cpu")
+    other.load(state)
+    other.restore_scaler()
+    assert other.accelerator.scaler.state_dict() == scaler.state_dict()
 
 
 def train_alone(runs, values):
@@ -313,7 +370,7 @@ def test_killed_ten_times_at_random_moments_it_ends_with_the_same_weights(prepar
     chosen = {
         "profile": "test",
         "datasets": ["DemoLeopard"],
-        "epochs": 6,
+        "epochs": 30,  # so many steps that even on a fast machine ten kills come before the end
         "batch_size": 4,
         "checkpoint_every": 1,
     }
@@ -346,10 +403,10 @@ def test_killed_ten_times_at_random_moments_it_ends_with_the_same_weights(prepar
             if {path.name for path in checkpoints.found(prepared.checkpoints(NAME))} != before:
                 break
             time.sleep(0.001)
-        time.sleep(chance.uniform(0, 0.05))
+        time.sleep(chance.uniform(0, 0.02))
         process.kill()
         process.join()
-        kills += 1
+        kills += process.exitcode == -signal.SIGKILL
     run_to_its_end()
     assert kills == 10
     assert (prepared.weights(NAME) / "model.safetensors").read_bytes() == expected
@@ -584,6 +641,10 @@ def test_the_weights_folder_is_one_that_timm_loads_by_itself(flavour, training_s
     assert config["crop_mode"] == "squash"
     assert config["input_size"] == [3, 32, 32]
     assert config["mean"] == pytest.approx([0.485, 0.456, 0.406])
+    # What timm makes of it prepares an image as inference does here.
+    theirs = timm.data.create_transform(**timm.data.resolve_model_data_config(loaded))
+    picture = images.load(prepared.images(256) / training_set["path"].iloc[0])
+    torch.testing.assert_close(theirs(picture), images.inference_transform(flavour)(picture))
 
 
 @pytest.mark.parametrize("renames", range(4))
@@ -792,6 +853,36 @@ def test_when_memory_runs_out_a_smaller_batch_is_named(
         training.train(flavour, training_set, prepared)
 
 
+@pytest.mark.parametrize("place", [(training.Trainee, "to"), (torch.optim.AdamW, "step")])
+def test_memory_may_run_out_before_and_after_a_batch_too(
+    flavour, training_set, prepared, monkeypatch, place
+):
+    def fail(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(*place, fail)
+    with pytest.raises(UserError, match="out of memory with batch_size 6: try batch_size 3"):
+        training.train(flavour, training_set, prepared)
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({"batch_size": 64}, "batch_size 32 with accumulation_steps 2$"),
+        ({"batch_size": 15}, "batch_size 5 with accumulation_steps 3$"),
+        ({"batch_size": 7, "accumulation_steps": 2}, "batch_size 1 with accumulation_steps 14$"),
+        ({"batch_size": 1}, "take a smaller flavour$"),
+        (
+            {"batch_size": 64, "accumulation": "sum", "optimizer": "SGD", "learning_rate": 0.001},
+            "batch_size 32 with accumulation_steps 2 and learning_rate 0.0005$",
+        ),
+    ],
+)
+def test_the_advice_about_memory_keeps_the_recipe(flavour, changes, advice):
+    with pytest.raises(UserError, match=advice), devices.memory_told(replace(flavour, **changes)):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
 def test_an_error_that_is_not_about_memory_is_not_hidden(
     flavour, training_set, prepared, monkeypatch
 ):
@@ -835,6 +926,49 @@ def test_settings_that_mean_nothing_are_refused(wrong):
 def test_a_recipe_that_cannot_be_meant_is_refused(changes, message):
     with pytest.raises(UserError, match=message):
         flavours.get(NAME, "demo", **changes)
+
+
+def test_a_device_is_picked_without_opening_it(monkeypatch):
+    """As on a machine with two GPUs: a process that has opened one cannot start others."""
+
+    def open_it():
+        raise AssertionError("the GPU was opened")
+
+    monkeypatch.setattr(torch.cuda, "_lazy_init", open_it)
+    monkeypatch.setattr(
+        torch.accelerator, "current_accelerator", lambda check_available: torch.device("cuda")
+    )
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    assert devices.pick_device("auto") == torch.device("cuda")
+    assert devices.pick_device("cuda:1") == torch.device("cuda:1")
+    assert devices.pick_device("cpu") == torch.device("cpu")
+    with pytest.raises(UserError, match="no device 'cuda:2' here, but 2 of type cuda"):
+        devices.pick_device("cuda:2")
+    assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1"
+
+
+def test_one_card_is_taken_where_it_is_named(monkeypatch, run):
+    chosen = []
+    monkeypatch.setattr(devices, "pick_device", torch.device)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    devices.accelerator("cuda:1", "fp32", "none", run.logs)
+    assert chosen == [torch.device("cuda:1")]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="one card each"):
+        devices.accelerator("cuda:1", "fp32", "none", run.logs)
+
+
+def test_a_notebook_that_holds_a_gpu_cannot_share_it_out(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    with pytest.raises(UserError, match="restart its kernel"):
+        launch.train_on(2, {})
+
+
+def test_triplets_are_not_looked_for_in_shares(flavour):
+    recipe.check_processes(replace(flavour, loss="triplet"), 1)
+    with pytest.raises(UserError, match="train in one process"):
+        recipe.check_processes(replace(flavour, loss="triplet"), 2)
 
 
 def test_several_processes_need_as_many_gpus():
