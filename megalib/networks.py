@@ -28,8 +28,8 @@ def untrained(flavour: Flavour, seed: int) -> torch.nn.Module:
 
     The network maps float32 images (n, 3, size, size) to embeddings (n, d).
     """
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU; GPUs stay unopened
+        torch.default_generator.manual_seed(seed)
         return timm.create_model(flavour.architecture, num_classes=0, **flavour.network)
 
 

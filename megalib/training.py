@@ -86,8 +86,8 @@ def train(
     rank, processes = accelerator.process_index, accelerator.num_processes
     recipe.check_processes(flavour, processes)
     backbone = recipe.starting_network(flavour, start, seed)
-    with torch.random.fork_rng():
-        torch.manual_seed(batches.mix(seed, 0, 0))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(batches.mix(seed, 0, 0))
         loss = losses.build(flavour, identities, backbone.num_features)
     with devices.memory_told(flavour):
         trainee = Trainee(backbone, loss).to(accelerator.device)

@@ -598,6 +598,41 @@ def test_two_processes_give_the_weights_of_one(prepared, tmp_path, left_out):
         torch.testing.assert_close(two[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
 
 
+# The parent sees two GPUs and so starts two processes; these see none, and take the processor.
+FROM_A_NOTEBOOK = """
+import os
+import torch
+from megalib import launch, parameters
+from megalib.errors import UserError
+
+parent = os.getpid()
+torch.cuda.device_count = lambda: 2 if os.getpid() == parent else 0
+chosen = {"profile": "test", "datasets": ["DemoLeopard"], "device": "cpu", "epochs": 1,
+          "batch_size": 4, "validate_every": None, "resume": "never"}
+values = parameters.declared("2_train") | chosen
+network, history = launch.train_on(2, values)
+print("images:", history["images"].tolist(), torch.cuda.is_initialized())
+try:
+    launch.train_on(2, values | {"on_bad_image": "ignore"})
+except UserError as error:
+    print("told:", error)
+"""
+
+
+@pytest.mark.slow
+def test_a_notebook_starts_processes_and_reads_what_they_made(prepared):
+    command = [sys.executable, "-c", FROM_A_NOTEBOOK]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("epoch   1/1") == 1, "finished weights are read, not made again"
+    assert "images: [16] False" in done.stdout
+    assert "told: one of the processes failed" in done.stdout
+    assert "error: unknown on_bad_image 'ignore'" in done.stderr
+
+
 @pytest.mark.parametrize("size", [1, 2, 7, 16])
 @pytest.mark.parametrize("processes", [1, 2, 3])
 def test_processes_share_each_batch_and_lose_and_double_nothing(flavour, size, processes):
