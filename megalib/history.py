@@ -87,22 +87,23 @@ class Meter:
         for loss, count in zip(losses, images, strict=True):
             self.loss += loss
             self.images += count
-        now = time.perf_counter()
-        self.bar.set_postfix(
-            {
-                "loss": f"{sum(losses) / max(sum(images), 1):.3f}",
-                "images/s": f"{sum(images) / (now - self.looked):.1f}",
-                "GiB": f"{devices.peak_memory(self.accelerator.device):.1f}",
-            },
-            refresh=False,
-        )
-        self.looked = now
+            if loss > 0 and self.start[1] < FIRST_IMAGES:  # all images of a batch may be unreadable
+                self.start = [self.start[0] + loss, self.start[1] + count]
+        self._show_beside_bar(sum(losses), sum(images))
         added = (len(losses), sum(losses), sum(images))
         self.window = [old + new for old, new in zip(self.window, added, strict=True)]
-        for loss, count in zip(losses, images, strict=True):
-            if loss > 0 and self.start[1] < FIRST_IMAGES:  # a batch without triplets has no loss
-                self.start = [self.start[0] + loss, self.start[1] + count]
         self._judge(steps[-1], optimizer)
+
+    def _show_beside_bar(self, loss: float, images: int) -> None:
+        """Show mean loss and speed since the last look, and memory."""
+        now = time.perf_counter()
+        numbers = {
+            "loss": f"{loss / max(images, 1):.3f}",
+            "images/s": f"{images / (now - self.looked):.1f}",
+            "GiB": f"{devices.peak_memory(self.accelerator.device):.1f}",
+        }
+        self.bar.set_postfix(numbers, refresh=False)
+        self.looked = now
 
     def _judge(self, step: int, optimizer: torch.optim.Optimizer) -> None:
         """Stop where the mean loss of enough batches is far above that of the first ones."""

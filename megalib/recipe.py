@@ -96,7 +96,7 @@ def facts(
     known = {
         **asdict(flavour),
         "seed": seed,
-        "start": _start_told(start),
+        "start": start_in_words(start),
         "precision": precision,
         "images": len(images),
         "digest of the images": total.hexdigest()[:16],
@@ -105,7 +105,7 @@ def facts(
     return json.loads(json.dumps(known))  # tuples become lists, as they come back from a file
 
 
-def _start_told(source: str) -> str:
+def start_in_words(source: str) -> str:
     """A starting point in words; of a folder with the digest of its weights, which may change."""
     if source in STARTS:
         return source
@@ -192,7 +192,8 @@ def resume(
         return 0
     state = checkpoints.read_state(found[-1])
     theirs = state["facts"]
-    differs = checkpoints.differences(facts | {"code": theirs["code"]}, theirs)
+    # Other code may go on with it; a checkpoint that does not name its code is of another format.
+    differs = checkpoints.differences(facts | {"code": theirs.get("code", "unknown")}, theirs)
     if differs:
         raise UserError(
             f"{shown(found[-1])} belongs to another training: {differs}; give it those values, or "

@@ -170,10 +170,10 @@ def test_a_folder_is_refused_in_one_line_where_it_does_not_fit(folder, flavour):
 
 
 def test_a_starting_folder_is_told_with_the_digest_of_its_weights(folder, flavour):
-    told = recipe._start_told(str(folder))
+    told = recipe.start_in_words(str(folder))
     networks.save(networks.untrained(flavour, 6), flavour, folder)
-    assert recipe._start_told(str(folder)) != told
-    assert recipe._start_told("hub") == "hub"
+    assert recipe.start_in_words(str(folder)) != told
+    assert recipe.start_in_words("hub") == "hub"
 
 
 @pytest.mark.parametrize("name", list(flavours.BASELINES))
