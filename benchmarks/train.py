@@ -1,21 +1,33 @@
 """How fast a flavour trains, beside the reference loop, on the same images in one run.
 
     python benchmarks/train.py --flavour MegaDescriptor-T-224 --scale published --batch-size 8
-    python benchmarks/train.py --scale published            on a GPU: the published batch
+    python benchmarks/train.py --flavour all --scale published --record    on a GPU
+    python benchmarks/train.py --scale published --batch-size 8 --profile
 
-The reference loop is that of the public trainer (wildlife-tools 0.0.9): the network as timm makes
-it, one loader process, float32, and a wait for the loss after each batch. Images are drawn animals
-in both, the network, batch, augmentation and loss are the same. The limit is the same step on a
-batch that already lies on the device, so that nothing waits for images.
+The reference is the loop of the public trainer (wildlife-tools 0.0.9): the network as timm makes
+it, one loader process, float32, and a wait for the loss after each batch. It is written out here,
+since that version does not run with the pandas of this compendium, and since everything around
+the loop has to be the same: images are drawn in both, and network, batch, accumulation,
+augmentation and loss are those of the flavour. The limit is the same step on a batch that already
+lies on the device, so that nothing waits for images.
+
+Each way runs in a process of its own, in turn. Memory is that of tensors on a GPU, else that of the
+process and of its loader processes; pages that these share with it count for each. Model FLOP
+utilisation is the arithmetic of the network, three times that of a forward pass, in parts of what
+a large product of matrices reaches in the same precision and the same run.
 """
 
 import argparse
+import gc
 import multiprocessing
+import resource
 import shlex
 import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -24,19 +36,27 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-SEED = 0
+from megalib import cost, devices, flavours, images, losses, networks, notebook, recipe, training
+from megalib.errors import UserError
+from megalib.files import Run, whole_file
+from megalib.flavours import Flavour
+from megalib.recipe import Settings
+
+SEED, INDIVIDUALS = 0, 16
+WAYS = ("reference", "ours", "without loading")
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def draw_images(folder: Path, number: int) -> pd.DataFrame:
-    """Noisy pictures with 256 pixels on the shorter side; their content does not matter here."""
+def draw_images(folder: Path, number: int, side: int) -> pd.DataFrame:
+    """Noisy pictures with `side` pixels on the shorter side; their content does not matter here."""
     rows = []
+    folder.mkdir(parents=True)
     for index in range(number):
         rng = np.random.default_rng(index)
         small = rng.integers(0, 255, (24, 32, 3)).astype(np.uint8)
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(small).resize((341, 256)).save(folder / f"{index}.jpg")
-        rows.append((str(index), f"animal{index % 16}", f"{index}.jpg", "train"))
-    return pd.DataFrame(rows, columns=["image_id", "identity", "path", "split"])
+        Image.fromarray(small).resize((side * 4 // 3, side)).save(folder / f"{index}.jpg")
+        rows.append((str(index), f"animal{index % INDIVIDUALS}", f"{index}.jpg", "drawn"))
+    return pd.DataFrame(rows, columns=["image_id", "identity", "path", "dataset"])
 
 
 def settle(device: torch.device) -> None:
@@ -45,19 +65,18 @@ def settle(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def reference(options: argparse.Namespace, metadata: pd.DataFrame, folder: Path) -> float:
+def reference(
+    flavour: Flavour, options: argparse.Namespace, metadata: pd.DataFrame, folder: Path
+) -> float:
     """Images per second of the public trainer's loop."""
     import timm
     from timm.layers import set_fused_attn
 
-    from megalib import devices, images, losses, recipe
-
-    flavour = recipe_of(options)
     set_fused_attn(False)
-    device = devices.pick_device(options.device)
+    device, group = devices.pick_device(options.device), flavour.accumulation_steps
     model = timm.create_model(flavour.architecture, num_classes=0, **flavour.network).to(device)
     labels = pd.factorize(metadata["identity"])[0]
-    objective = losses.build(flavour, labels.max() + 1, model.num_features).to(device)
+    objective = losses.build(flavour, INDIVIDUALS, model.num_features).to(device)
     optimizer = recipe.optimizer(
         flavour, [*model.parameters(), *objective.parameters()], len(metadata)
     )[0]
@@ -70,23 +89,20 @@ def reference(options: argparse.Namespace, metadata: pd.DataFrame, folder: Path)
             settle(device)
             began, seen = time.perf_counter(), 0
         loss = objective(model(pixels.to(device)), classes.to(device))
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
+        (loss / group).backward()
+        if (number + 1) % group == 0:
+            optimizer.step()
+            optimizer.zero_grad()
         told.append(loss.detach().cpu())
         seen += len(classes)
     settle(device)
     return seen / (time.perf_counter() - began)
 
 
-def ours(options: argparse.Namespace, metadata: pd.DataFrame, folder: Path) -> float:
+def ours(
+    flavour: Flavour, options: argparse.Namespace, metadata: pd.DataFrame, folder: Path
+) -> float:
     """Images per second of `training.train`, after its first epoch."""
-    from dataclasses import replace
-
-    from megalib import training
-    from megalib.files import Run
-    from megalib.recipe import Settings
-
     run = Run(str(folder.parents[1]))
     settings = Settings(
         device=options.device,
@@ -94,116 +110,180 @@ def ours(options: argparse.Namespace, metadata: pd.DataFrame, folder: Path) -> f
         workers=options.workers,
         compile=options.compile,
     )
-    flavour = replace(recipe_of(options), epochs=2)
-    _, history = training.train(flavour, metadata, run, SEED, "none", settings)
+    twice = replace(flavour, epochs=2)
+    _, history = training.train(twice, metadata, run, SEED, "none", settings)
     return float(history["images_per_second"].iloc[-1])
 
 
-def without_loading(options: argparse.Namespace, metadata: pd.DataFrame, folder: Path) -> float:
-    """Images per second of one batch trained again and again."""
-    from megalib import devices, losses, networks, recipe
-
-    flavour = recipe_of(options)
+def without_loading(
+    flavour: Flavour, options: argparse.Namespace, metadata: pd.DataFrame, folder: Path
+) -> float:
+    """Images per second of one batch trained again and again; prints a profile if asked to."""
     device = devices.pick_device(options.device)
-    precision = devices.pick_precision(options.precision, device)
+    half = TYPES[options.precision] if options.precision != "fp32" else None
     model = networks.untrained(flavour, SEED).to(device).train()
-    objective = losses.build(flavour, 16, model.num_features).to(device)
-    optimizer = recipe.optimizer(flavour, model.parameters(), len(metadata))[0]
-    pixels = torch.randn(flavour.batch_size, 3, flavour.image_size, flavour.image_size).to(device)
-    labels = (torch.arange(flavour.batch_size) % 16).to(device)
-    rounds = max(2, len(metadata) // flavour.batch_size - options.warm_up)
+    objective = losses.build(flavour, INDIVIDUALS, model.num_features).to(device)
+    weights = [*model.parameters(), *objective.parameters()]
+    optimizer = recipe.optimizer(flavour, weights, len(metadata))[0]
+    scaler = torch.amp.GradScaler(device.type, enabled=half == torch.float16)
+    side, group = flavour.image_size, flavour.accumulation_steps
+    pixels = torch.randn(flavour.batch_size, 3, side, side).to(device)
+    labels = (torch.arange(flavour.batch_size) % INDIVIDUALS).to(device)
     if options.compile:
         model.compile()
-    for number in range(options.warm_up + rounds):
-        if number == options.warm_up:
-            settle(device)
-            began = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+
+    def step(number: int) -> None:
+        with torch.autocast(device.type, half, enabled=half is not None):
             embeddings = model(pixels)
-        objective(embeddings.float(), labels).backward()
-        optimizer.step()
-        optimizer.zero_grad()
+        scaler.scale(objective(embeddings.float(), labels) / group).backward()
+        if (number + 1) % group == 0:
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+
+    for number in range(options.warm_up * group):
+        step(number)
+    if options.profile:
+        with torch.profiler.profile() as seen:
+            for number in range(group):
+                step(number)
+            settle(device)
+        order = f"self_{'cuda' if device.type == 'cuda' else 'cpu'}_time_total"
+        print(seen.key_averages().table(sort_by=order, row_limit=20, max_name_column_width=40))
+    settle(device)
+    began = time.perf_counter()
+    rounds = max(2, len(metadata) // flavour.batch_size - options.warm_up)
+    for number in range(rounds):
+        step(number)
     settle(device)
     return rounds * flavour.batch_size / (time.perf_counter() - began)
 
 
-def recipe_of(options: argparse.Namespace):
-    """The flavour with the batch that was asked for."""
-    from megalib import flavours
+def peak(precision: str, options: argparse.Namespace) -> float:
+    """Operations per second of a large product of matrices: the best of ten."""
+    device = devices.pick_device(options.device)
+    side = 8192 if device.type == "cuda" else 2048
+    left, right = torch.randn(2, side, side, dtype=TYPES[precision], device=device)
+    best = 0.0
+    for _ in range(10):
+        settle(device)
+        began = time.perf_counter()
+        left @ right
+        settle(device)
+        best = max(best, 2 * side**3 / (time.perf_counter() - began))
+    return best
 
-    return flavours.get(options.flavour, options.scale, batch_size=options.batch_size)
+
+def memory(options: argparse.Namespace, loaders: int) -> float:
+    """The most memory so far in GiB, see above."""
+    device = devices.pick_device(options.device)
+    gc.collect()  # ends the loader processes; only those that have ended are counted
+    own = devices.peak_memory(device)
+    if device.type == "cuda":
+        return own
+    unit = 1 if sys.platform == "darwin" else 1024
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 2**30
+    return own + loaders * largest
 
 
-def alone(
-    name: str, options: argparse.Namespace, metadata: pd.DataFrame, folder: Path
-) -> tuple[float, float]:
-    """One way in a process of its own, so that its peak memory is its own."""
-    from megalib import devices
+def alone(way: str, flavour: Flavour, options: argparse.Namespace) -> tuple[float, float]:
+    """One way in a process of its own: images per second and memory."""
+    work = {"reference": reference, "ours": ours, "without loading": without_loading}[way]
+    loaders = {"reference": 1, "ours": options.workers, "without loading": 0}[way]
+    with tempfile.TemporaryDirectory(prefix="megalib-benchmark-") as scratch:
+        folder = Run(scratch).images(flavour.stored_size)
+        count = options.images or max(256, (options.warm_up + 6) * flavour.batch_size)
+        metadata = draw_images(folder, count, flavour.stored_size)
+        rate = work(flavour, options, metadata, folder)
+    return rate, memory(options, loaders)
 
-    rate = globals()[name](options, metadata, folder)
-    return rate, devices.peak_memory(devices.pick_device(options.device))
+
+def measure(flavour: Flavour, options: argparse.Namespace) -> pd.DataFrame:
+    """Each way in turn, the best of its rounds; one row each, with the columns of the record."""
+    context, found, peaks = multiprocessing.get_context("spawn"), {}, {}
+
+    def apart(task, *arguments):
+        with ProcessPoolExecutor(1, context) as pool:
+            return pool.submit(task, *arguments, options).result()
+
+    for _ in range(options.rounds):
+        for way in WAYS:
+            found.setdefault(way, []).append(apart(alone, way, flavour))
+    precisions = dict.fromkeys(WAYS, options.precision) | {"reference": "fp32"}
+    for precision in set(precisions.values()):
+        peaks[precision] = apart(peak, precision)
+    best = {way: max(results) for way, results in found.items()}
+    device = devices.pick_device(options.device)
+    rows = [
+        {
+            "hardware": notebook.hardware(device),
+            "torch": torch.__version__,
+            "timm": version("timm"),
+            "cuda": torch.version.cuda if device.type == "cuda" else None,
+            "flavour": flavour.name,
+            "scale": flavour.scale,
+            "precision": precisions[way],
+            "batch_size": flavour.batch_size,
+            "way": way,
+            "images_per_second": round(rate, 1),
+            "ratio": round(rate / best["reference"][0], 2),
+            "memory_gib": round(used, 2),
+            "mfu": round(cost.BACKWARD * cost.flops(flavour) * rate / peaks[precisions[way]], 3),
+            "command": shlex.join(["python", *sys.argv]),
+        }
+        for way, (rate, used) in best.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def record(rows: pd.DataFrame) -> None:
+    """Add rows to the measurements that the book shows, in place of older ones of their kind."""
+    kind = ["hardware", "flavour", "scale", "precision", "batch_size", "way"]
+    table = pd.concat([cost.measured(), rows]).drop_duplicates(kind, keep="last")
+    with whole_file(cost.MEASURED) as temporary:
+        table.to_csv(temporary, index=False)
 
 
 def main() -> None:
-    """Measure each way in turn; print the best of each."""
+    """Measure one flavour or all, print, and keep what was measured if asked to."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--flavour", default="MegaDescriptor-T-224")
+    parser.add_argument("--flavour", default="MegaDescriptor-T-224", help="a name, or all")
     parser.add_argument("--scale", default="demo")
-    parser.add_argument("--batch-size", type=int)
-    parser.add_argument("--images", type=int, default=256)
+    parser.add_argument("--batch-size", type=int, help="default: that of the recipe")
+    parser.add_argument("--images", type=int, help="default: a few batches, 256 at least")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--warm-up", type=int, default=2, help="batches that are not measured")
-    parser.add_argument("--record", metavar="HARDWARE", help="keep the rate of ours for the book")
+    parser.add_argument("--record", action="store_true", help="keep the rows for the book")
+    parser.add_argument(
+        "--profile", action="store_true", help="print where the time of a step goes"
+    )
     options = parser.parse_args()
-    context, results = multiprocessing.get_context("spawn"), {}
-    with tempfile.TemporaryDirectory(prefix="megalib-benchmark-") as scratch:
-        for _ in range(options.rounds):
-            for name in ("reference", "ours", "without_loading"):
-                folder = Path(scratch) / name / str(time.time_ns()) / "images" / "size-256"
-                metadata = draw_images(folder, options.images)
-                with ProcessPoolExecutor(1, context) as pool:
-                    done = pool.submit(alone, name, options, metadata, folder).result()
-                results.setdefault(name, []).append(done)
-    best = {name: max(found) for name, found in results.items()}
-    print(
-        f"\n{options.flavour}, {options.scale} scale, batch {recipe_of(options).batch_size}, ",
-        end="",
-    )
-    print(
-        f"{options.precision}, {options.images} images, {torch.get_num_threads()} threads, ", end=""
-    )
-    print(f"torch {torch.__version__}; best of {options.rounds}")
-    for name, (rate, memory) in best.items():
-        ratio = rate / best["reference"][0]
+    try:
+        device = devices.pick_device(options.device)
+        options.precision = devices.pick_precision(options.precision, device)
+        names = list(flavours.FLAVOURS) if options.flavour == "all" else [options.flavour]
+        chosen = [flavours.get(n, options.scale, batch_size=options.batch_size) for n in names]
+        if options.record and (options.scale != "published" or options.compile):
+            raise UserError("--record is for networks at published scale, not compiled")
+    except UserError as error:
+        parser.error(str(error))
+    columns = ["precision", "way", "images_per_second", "ratio", "memory_gib", "mfu"]
+    for flavour in chosen:
+        rows = measure(flavour, options)
+        first = rows.iloc[0]
         print(
-            f"{name:>16}  {rate:7.1f} images/s  {ratio:5.2f} x reference  {memory:5.2f} GiB at most"
+            f"\n{flavour.title}, batch {flavour.batch_size}, on {first['hardware']}; "
+            f"torch {first['torch']}, timm {first['timm']}; best of {options.rounds}"
         )
-    if options.record:
-        record(options, best["ours"][0])
-
-
-def record(options: argparse.Namespace, rate: float) -> None:
-    """Add a rate to the measurements that the book shows, in place of an older one of its kind."""
-    from megalib import cost
-
-    row = {
-        "hardware": options.record,
-        "torch": torch.__version__,
-        "flavour": options.flavour,
-        "precision": options.precision,
-        "batch_size": recipe_of(options).batch_size,
-        "images_per_second": round(rate, 1),
-        "command": shlex.join(["python", *sys.argv]),
-    }
-    table = pd.concat([cost.measured(), pd.DataFrame([row])])
-    kind = ["hardware", "flavour", "precision", "batch_size"]
-    table.drop_duplicates(kind, keep="last").to_csv(cost.MEASURED, index=False)
+        print(rows[columns].to_string(index=False), flush=True)
+        if options.record:
+            record(rows)
 
 
 if __name__ == "__main__":

@@ -39,21 +39,16 @@ def steps(images: int, flavour: Flavour) -> Iterator[Step]:
     """
     count, size = -(-images // flavour.batch_size), flavour.accumulation_steps
     late = flavour.accumulation == "sum"
-    closing = [place for place in range(count) if (place - 1 if late else place + 1) % size == 0]
-    if not late and closing[-1:] != [count - 1]:
-        closing.append(count - 1)
-    number, waiting = 0, []
+    closing = {place for place in range(count) if (place - 1 if late else place + 1) % size == 0}
+    if not late:
+        closing.add(count - 1)
+    last, number, waiting = max(closing, default=-1), 0, []
     for epoch in range(flavour.epochs):
         for place in range(count):
             waiting.append((epoch, place))
             if place in closing:
-                yield Step(number, epoch, tuple(waiting), place == closing[-1])
+                yield Step(number, epoch, tuple(waiting), place == last)
                 number, waiting = number + 1, []
-
-
-def steps_per_epoch(images: int, flavour: Flavour) -> int:
-    """Steps of the optimiser in one epoch."""
-    return sum(step.epoch == 0 for step in steps(images, flavour))
 
 
 def mix(seed: int, *numbers: int) -> int:
@@ -65,7 +60,8 @@ class MicroBatches:
     """The keys of all micro-batches from one step on, for one of several processes.
 
     Several processes share each micro-batch. Where it cannot be divided evenly, its first image
-    fills the gap, marked as one that does not count.
+    fills the gap, marked as one that does not count. With `full`, the last batch of an epoch is
+    filled up in the same way: a compiled network is compiled anew for each size of batch.
     """
 
     def __init__(
@@ -76,10 +72,12 @@ class MicroBatches:
         first_step: int = 0,
         rank: int = 0,
         processes: int = 1,
+        full: bool = False,
     ) -> None:
         """Remember the plan; nothing is computed yet."""
         self.images, self.flavour, self.seed = images, flavour, seed
         self.first_step, self.rank, self.processes = first_step, rank, processes
+        self.full = full
 
     def __iter__(self) -> Iterator[list[Key]]:
         """One list of keys per micro-batch."""
@@ -96,8 +94,9 @@ class MicroBatches:
         size = self.flavour.batch_size
         batch = _order(self.images, self.seed, epoch)[place * size : (place + 1) * size]
         keys = [Key(mix(self.seed, epoch, int(index)), int(index), True) for index in batch]
-        gaps = -len(keys) % self.processes
-        keys += [keys[0]._replace(counts=False)] * gaps
+        wanted = size if self.full else len(keys)
+        wanted += -wanted % self.processes
+        keys += [keys[0]._replace(counts=False)] * (wanted - len(keys))
         return keys[self.rank :: self.processes]
 
 

@@ -1,7 +1,7 @@
 """The state of an unfinished training: tensors as safetensors, all else as readable JSON.
 
-A checkpoint is a folder `step-<number>` that is made beside and renamed when it is complete, so a
-process that is killed while it writes leaves the one before.
+A checkpoint is a folder `step-<number>` that is made beside and renamed when it is complete and on
+the disk, so a process that is killed while it writes leaves the one before.
 """
 
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from megalib.errors import UserError
@@ -51,8 +52,11 @@ def write(
         save_file(_plain(tensors), temporary / OPTIMIZER)
         text = json.dumps({"step": step, **state, "groups": groups}, indent=1)
         (temporary / STATE).write_text(text + "\n")
+        for path in (*temporary.iterdir(), temporary):
+            _to_disk(path)  # else a power cut could leave a complete name with empty files
         shutil.rmtree(target, ignore_errors=True)
         temporary.replace(target)
+        _to_disk(folder)
     except (OSError, RuntimeError) as error:  # safetensors tells a full disk as its own error
         shutil.rmtree(temporary, ignore_errors=True)
         raise UserError(f"cannot write {shown(target)}: {error}; free or unlock it") from error
@@ -67,9 +71,22 @@ def found(folder: Path) -> list[Path]:
 
 
 def clean(folder: Path) -> None:
-    """Remove what a killed process left half written."""
+    """Remove what a killed process left half written, and name and remove what is damaged.
+
+    The newest checkpoint that can be read stays, and those before it.
+    """
     for leftover in folder.glob(".step-*"):
         shutil.rmtree(leftover)
+    for checkpoint in reversed(found(folder)):
+        try:
+            read_state(checkpoint)
+            load_file(checkpoint / MODEL)
+            load_file(checkpoint / OPTIMIZER)
+            return
+        except (SafetensorError, ValueError, FileNotFoundError) as error:
+            reason = " ".join(str(error).split())
+            print(f"{shown(checkpoint)} is damaged and removed: {reason}")
+            shutil.rmtree(checkpoint)
 
 
 def read_state(checkpoint: Path) -> dict[str, Any]:
@@ -99,6 +116,15 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
         for name in names
         if ours.get(name) != theirs.get(name)
     )
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _flat(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], list[dict]]:

@@ -1,5 +1,7 @@
 """What the flavours cost: parameters, arithmetic, and hours of training."""
 
+import math
+
 import pandas as pd
 import timm
 import torch
@@ -7,19 +9,20 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from megalib import networks, published
 from megalib.files import DATA
-from megalib.flavours import FLAVOURS, Flavour
+from megalib.flavours import FLAVOURS, Flavour, short_name
 
+BACKWARD = 3  # operations of a training step, in those of a forward pass
 MEASURED = DATA / "measured" / "training.csv"
 
 
 def flops(flavour: Flavour) -> int:
-    """Floating-point operations that a published backbone takes for one image.
+    """Floating-point operations that a backbone takes for one image.
 
     torch counts them of the products of matrices and of attention, a multiplication and an addition
     as two; papers often count such a pair as one. No weights are made.
     """
     with torch.device("meta"):
-        model = timm.create_model(flavour.architecture, num_classes=0)
+        model = timm.create_model(flavour.architecture, num_classes=0, **flavour.network)
         image = torch.empty(1, 3, flavour.image_size, flavour.image_size)
     with FlopCounterMode(display=False) as counter:
         model(image)
@@ -74,16 +77,36 @@ def training_images() -> int:
     return int(counts.fillna(4 * tests).sum())
 
 
+def full_training() -> pd.DataFrame:
+    """How much arithmetic the full training of each flavour (columns) is.
+
+    A training step takes three times the operations of a forward pass: the gradients of inputs
+    and of weights take as many again, each.
+    """
+    images, columns = training_images(), {}
+    for name, flavour in FLAVOURS.items():
+        seen = images * flavour.epochs
+        columns[name] = {
+            "epochs": flavour.epochs,
+            "images seen, million": seen / 1e6,
+            "operations of the training, 10¹⁸": BACKWARD * seen * flops(flavour) / 1e18,
+        }
+    return pd.DataFrame(columns)
+
+
 def measured() -> pd.DataFrame:
-    """What `benchmarks/train.py` measured at published scale, one row per measurement."""
-    return pd.read_csv(MEASURED, dtype={"torch": str})
+    """What `benchmarks/train.py` measured at published scale, one row per measurement.
+
+    Columns that an older measurement did not note are NaN.
+    """
+    return pd.read_csv(MEASURED, dtype={"torch": str, "timm": str, "cuda": str})
 
 
 def hours(measurements: pd.DataFrame) -> pd.DataFrame:
-    """Estimate the hours of each flavour's full training from measured rates.
+    """Estimate the hours of each flavour's full training from measured rates of this loop.
 
-    A flavour that was not measured on some hardware is taken to be slower in proportion to its
-    operations per image, which is generous to large networks on small hardware.
+    A flavour that was not measured on some hardware is taken to be slower or faster than the
+    measured one nearest in operations per image, in proportion to these.
 
     Args:
         measurements: of `measured`.
@@ -93,12 +116,39 @@ def hours(measurements: pd.DataFrame) -> pd.DataFrame:
     """
     images, operations = training_images(), {name: flops(FLAVOURS[name]) for name in FLAVOURS}
     rows = {}
-    for key, part in measurements.groupby(["hardware", "precision"], sort=False):
+    own = measurements[measurements["way"] == "ours"]
+    for key, part in own.groupby(["hardware", "precision"], sort=False):
         rates = part.groupby("flavour")["images_per_second"].max()
-        known = rates.index[0]
         rows[key] = {}
         for name, flavour in FLAVOURS.items():
+            known = min(
+                rates.index, key=lambda other: abs(math.log(operations[other] / operations[name]))
+            )
             guess = rates[known] * operations[known] / operations[name]
-            seconds = images * flavour.epochs / rates.get(name, guess)
+            seconds = images * flavour.epochs / guess
             rows[key][name] = seconds / 3600
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["hardware", "precision"])
+
+
+def in_words(hours: pd.DataFrame) -> str:
+    """What an estimate of `hours` means, hardware by hardware, rounded."""
+    lines = []
+    for (hardware, precision), row in hours.iterrows():
+        least, most = row.min(), row.max()
+        names = short_name(row.idxmin()), short_name(row.idxmax())
+        lines.append(
+            f"* {hardware}, {precision}: from {_span(least)} for {names[0]} to {_span(most)} for "
+            f"{names[1]}."
+        )
+    advice = (
+        "Where that is too long, train at demo scale, and take the released weights or a faster "
+        "accelerator for the rest."
+    )
+    return "\n".join([*lines, "", advice])
+
+
+def _span(hours: float) -> str:
+    for unit, length in (("years", 24 * 365), ("weeks", 24 * 7), ("days", 24)):
+        if hours >= 2 * length:
+            return f"{hours / length:.0f} {unit}"
+    return f"{hours:.0f} hours"

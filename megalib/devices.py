@@ -1,5 +1,6 @@
 """Where to compute, how precisely, and how much memory that takes."""
 
+import os
 import resource
 import sys
 from collections.abc import Iterator
@@ -16,21 +17,41 @@ from megalib.flavours import Flavour
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
+# torch then asks the driver whether there is a GPU and does not open it: a process that has opened
+# a GPU can no longer start others that use it, as `launch.train_on` does.
+os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+
 
 def pick_device(name: str = "auto") -> torch.device:
     """The device of that name; "auto" takes an accelerator where there is one.
 
+    The device is only asked for, not opened.
+
+    Args:
+        name: "auto", "cpu", "cuda", "mps", or one of several cards, such as "cuda:1".
+
     Raises:
         UserError: torch does not know the device, or this machine lacks it.
     """
+    here = torch.accelerator.current_accelerator(check_available=True)
     if name == "auto":
-        accelerator = torch.accelerator.current_accelerator(check_available=True)
-        return accelerator or torch.device("cpu")
+        return here or torch.device("cpu")
     try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"no device {name!r} here: {reason} Use auto, cpu, cuda or mps") from error
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    count = torch.accelerator.device_count() if here else 0
+    if device and device.type == "cpu":
+        return device
+    if device and here and device.type == here.type and (device.index or 0) < count:
+        return device
+    found = f"{count} of type {here.type}" if here else "no accelerator"
+    raise UserError(f"no device {name!r} here, but {found}: use auto, cpu, cuda or mps")
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks for all: the only one, or the first of several."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def pick_precision(name: str, device: torch.device) -> str:
@@ -74,24 +95,38 @@ def memory_told(flavour: Flavour) -> Iterator[None]:
     except RuntimeError as error:
         if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
             raise
-        size, steps = flavour.batch_size, flavour.accumulation_steps
-        advice = "take a smaller flavour"
-        if size > 1:
-            advice = f"try batch_size {size // 2} with accumulation_steps {steps * 2}"
-        raise UserError(f"out of memory with batch_size {size}: {advice}") from error
+        told = f"out of memory with batch_size {flavour.batch_size}: {_smaller(flavour)}"
+        raise UserError(told) from error
+
+
+def _smaller(flavour: Flavour) -> str:
+    """What to try when memory runs out: less at a time, and the same recipe otherwise."""
+    size = flavour.batch_size
+    if size == 1:
+        return "take a smaller flavour"
+    parts = next(part for part in range(2, size + 1) if size % part == 0)
+    advice = (
+        f"try batch_size {size // parts} with accumulation_steps "
+        f"{flavour.accumulation_steps * parts}"
+    )
+    if flavour.accumulation == "sum" and flavour.optimizer == "SGD":
+        # There are so many more gradients to add up; AdamW divides by their size.
+        advice += f" and learning_rate {flavour.learning_rate / parts:g}"
+    return advice
 
 
 def accelerator(device: str, precision: str, tracker: str, logs: Path) -> Accelerator:
     """Accelerate, for device, precision, several processes and trackers.
 
     Args:
-        device: "auto", "cpu", "cuda" or "mps".
+        device: see `pick_device`.
         precision: what `pick_precision` returned.
         tracker: "none", or a tracker of accelerate such as "tensorboard".
         logs: folder in which trackers write.
 
     Raises:
-        UserError: the tracker is not installed.
+        UserError: the tracker is not installed, the device is not there, or one card is named for
+            several processes.
     """
     known = [str(name) for name in get_available_trackers()]
     if tracker != "none" and tracker not in known:
@@ -102,9 +137,14 @@ def accelerator(device: str, precision: str, tracker: str, logs: Path) -> Accele
     if PartialState._shared_state and not PartialState().use_distributed:
         # A notebook may train twice, with another device or precision.
         AcceleratorState._reset_state(reset_partial_state=True)
+    chosen = pick_device(device)
+    if chosen.index is not None and chosen.type == "cuda":
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise UserError(f"several processes take one card each, not all {device}: use cuda")
+        torch.cuda.set_device(chosen)  # accelerate takes the current card
     return Accelerator(
         mixed_precision="no" if precision == "fp32" else precision,
-        cpu=pick_device(device).type == "cpu",
+        cpu=chosen.type == "cpu",
         log_with=None if tracker == "none" else tracker,
         project_dir=logs,
     )

@@ -1,8 +1,8 @@
 """The weights folder: what timm and the Hugging Face hub take as it is."""
 
-import hashlib
 import json
 import math
+import os
 import shutil
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -12,10 +12,11 @@ from typing import Any
 import pandas as pd
 import torch
 from huggingface_hub import HfApi
+from safetensors import SafetensorError
 
-from megalib import code, networks
+from megalib import checkpoints, devices, networks, splits
 from megalib.errors import UserError
-from megalib.files import DATA, Run, shown, whole_file
+from megalib.files import DATA, Run, shown
 from megalib.flavours import Flavour, beside_published
 
 FACTS = "training.json"  # beside the weights: what made them
@@ -28,7 +29,7 @@ def write(
     run: Run,
     facts: dict[str, Any],
     history: Sequence[dict[str, float]],
-    individuals: int,
+    metadata: pd.DataFrame,
 ) -> None:
     """Write weights, preprocessing, model card and facts; then remove the checkpoints.
 
@@ -38,30 +39,74 @@ def write(
         run: where it goes.
         facts: see `recipe.facts`.
         history: one row per epoch.
-        individuals: number of individuals in the training set.
+        metadata: the training set, with `dataset`, `identity` and `image_id`.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
     """
     folder = run.weights(flavour.name)
-    networks.save(backbone, flavour, folder)
-    with whole_file(folder / "README.md") as temporary:
-        temporary.write_text(
-            model_card(flavour, run, facts, history, individuals, backbone.num_features)
-        )
-    with whole_file(folder / FACTS) as temporary:  # last: where it is, the folder is complete
-        known = {"fingerprint": fingerprint(facts), "individuals": individuals, **facts}
-        temporary.write_text(json.dumps(known, indent=2) + "\n")
+    temporary = folder.with_name(f".{folder.name}.part{os.getpid()}")
+    known = {
+        "datasets": datasets(metadata).to_dict("index"),
+        "individuals": metadata["identity"].nunique(),
+        **facts,
+    }
+    card = model_card(flavour, run, known, history, backbone.num_features)
+    try:
+        for leftover in folder.parent.glob(f".{folder.name}.part*"):  # of a killed process
+            shutil.rmtree(leftover)
+        temporary.mkdir(parents=True)
+        networks.save(backbone, flavour, temporary)
+        (temporary / "README.md").write_text(card)
+        (temporary / FACTS).write_text(json.dumps(known, indent=2) + "\n")
+        folder.mkdir(exist_ok=True)
+        (folder / FACTS).unlink(missing_ok=True)  # it must never stand beside other weights
+        for name in NEEDED:  # the facts last: where they are, the folder is complete
+            (temporary / name).replace(folder / name)
+        temporary.rmdir()
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise UserError(f"cannot write {shown(folder)}: {error}; free or unlock it") from error
     shutil.rmtree(run.checkpoints(flavour.name), ignore_errors=True)
 
 
-def fingerprint(facts: dict[str, Any]) -> str:
-    """A digest of all that decides the weights, the code included."""
-    text = json.dumps([facts, code.digest("training")], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+def datasets(metadata: pd.DataFrame) -> pd.DataFrame:
+    """Of each dataset in a training set: `images`, `individuals` and the `digest` of image ids.
+
+    The digest is that of `splits.digest`, so it is the published one where the split is.
+    """
+    return metadata.groupby("dataset", sort=False).agg(
+        images=("image_id", "size"),
+        individuals=("identity", "nunique"),
+        digest=("image_id", splits.digest),
+    )
 
 
 def is_finished(flavour: Flavour, run: Run, facts: dict[str, Any]) -> bool:
-    """Whether the run holds weights that exactly this recipe made of exactly these images."""
-    file = run.weights(flavour.name) / FACTS
-    return file.is_file() and json.loads(file.read_text())["fingerprint"] == fingerprint(facts)
+    """Whether the run holds weights that this recipe made of these images; says what it finds.
+
+    Where only the code has changed since, a demo network is trained anew, so that the demo shows
+    what its code does. Weights at published scale may have taken days: they are kept, and that
+    their code was another is said.
+    """
+    folder = run.weights(flavour.name)
+    if not (folder / FACTS).is_file():
+        return False
+    known = json.loads((folder / FACTS).read_text())
+    theirs = {name: known.get(name) for name in facts}
+    same_code = theirs["code"] == facts["code"]
+    differs = checkpoints.differences(facts | {"code": theirs["code"]}, theirs)
+    finished = not differs and (same_code or flavour.scale == "published")
+    if not finished:
+        what = f"weights of another training ({differs or 'code'}) will be replaced"
+    elif same_code:
+        what = "trained by this recipe on these images, kept"
+    else:
+        what = "trained by this recipe on these images but by other code, kept; to train anew, "
+        what += "type -p resume never"
+    if devices.is_first_process():
+        print(f"{shown(folder)}: {what}")
+    return finished
 
 
 def read_history(flavour: Flavour, run: Run) -> pd.DataFrame:
@@ -74,11 +119,22 @@ def model_card(
     run: Run,
     facts: dict[str, Any],
     history: Sequence[dict[str, float]],
-    individuals: int,
     dimensions: int,
 ) -> str:
-    """The card of a network in the form of the hub: facts of its training, and how to use it."""
-    table = beside_published(flavour)
+    """The card of a network in the form of the hub: facts of its training, and how to use it.
+
+    Args:
+        flavour: its recipe.
+        run: what made it.
+        facts: what `write` puts beside the weights.
+        history: one row per epoch.
+        dimensions: of an embedding.
+    """
+    table = beside_published(flavour, facts["start"], facts["precision"])
+    parts = [
+        f"| {name} | {part['images']:,} | {part['individuals']:,} | `{part['digest']}` |"
+        for name, part in facts["datasets"].items()
+    ]
     rows = [
         f"| {name} | {row['this run']} | {row['published']} |" for name, row in table.iterrows()
     ]
@@ -97,7 +153,8 @@ def model_card(
             mean=list(flavour.mean),
             std=list(flavour.std),
             images=facts["images"],
-            individuals=individuals,
+            individuals=facts["individuals"],
+            datasets="\n".join(parts),
             digest=facts["digest of the images"],
             start=facts["start"],
             loss=history[-1]["loss"],

@@ -203,9 +203,23 @@ def short_name(name: str) -> str:
     return name.removeprefix("MegaDescriptor-")
 
 
-def beside_published(flavour: Flavour) -> pd.DataFrame:
-    """A recipe beside the published one: one row per field, with a dot where they differ."""
-    ours, theirs = asdict(flavour), asdict(FLAVOURS[flavour.name])
+# What the paper started from and computed in; neither stands in the table of flavours.
+PUBLISHED_START, PUBLISHED_PRECISION = "imagenet", "fp32"
+
+
+def beside_published(flavour: Flavour, start: str, precision: str) -> pd.DataFrame:
+    """A recipe beside the published one: one row per field, with a dot where they differ.
+
+    Args:
+        flavour: the recipe.
+        start: its first weights; the published ones are those of ImageNet, "imagenet".
+        precision: in which it is computed; the published one is "fp32".
+    """
+    ours = asdict(flavour) | {"start": start, "precision": precision}
+    if start != PUBLISHED_START:
+        ours["pretrained_tag"] = ""  # not used
+    theirs = asdict(FLAVOURS[flavour.name])
+    theirs |= {"start": PUBLISHED_START, "precision": PUBLISHED_PRECISION}
     names = [key for key in ours if key not in {"name", "hub_id"}]
     table = pd.DataFrame(
         {
@@ -214,10 +228,13 @@ def beside_published(flavour: Flavour) -> pd.DataFrame:
             "differs": ["●" if ours[key] != theirs[key] else "" for key in names],
         }
     )
-    return table.set_axis([key.replace("_", " ") for key in names])
+    words = [key.replace("_", " ").replace("optimizer", "optimiser") for key in names]
+    return table.set_axis(words)
 
 
 def _told(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, dict):
         return (
             ", ".join(f"{key} {_told(part)}" for key, part in value.items()) or "the architecture's"

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import torch
 from accelerate import Accelerator
+from tqdm import tqdm
 
 from megalib import checkpoints, devices
 from megalib.errors import UserError
@@ -15,7 +16,10 @@ from megalib.files import Run, shown, whole_file
 from megalib.flavours import Flavour
 
 LOOK_EVERY = 20  # micro-batches between two looks at the loss; each look waits for the device
-DIVERGED = 5.0  # the loss is this many times what it was at the start
+FIRST_IMAGES = 64  # the loss of so many is that of the start, before much is learned or lost
+# A mean loss this many times that of the start has diverged. ArcFace cannot grow far: at published
+# scale it starts near 40, and no angle makes it larger than about four times that.
+DIVERGED = 1.5
 
 
 class Meter:
@@ -33,9 +37,22 @@ class Meter:
         self.history: list[dict[str, float]] = []
         self.waiting: list[tuple[int, torch.Tensor, torch.Tensor]] = []
         self.loss, self.images, self.seconds = 0.0, 0, 0.0
-        self.at_start: float | None = None
+        self.start = [0.0, 0]  # loss and number of the first images
+        self.window = [0, 0.0, 0]  # batches, loss and images since divergence was last judged
         self.scaler: dict[str, Any] | None = None
-        self.began = time.perf_counter()
+        self.began = self.looked = time.perf_counter()
+        self.bar = tqdm(disable=True)
+
+    def show(self, batches: int) -> None:
+        """Begin to show progress through so many micro-batches."""
+        self.bar = tqdm(
+            total=batches,
+            desc=self.flavour.name,
+            mininterval=5,
+            unit="batch",
+            disable=not self.accelerator.is_main_process,
+        )
+        self.began = self.looked = time.perf_counter()
 
     def over_all(self, value: torch.Tensor) -> torch.Tensor:
         """The sum of a number over all processes."""
@@ -46,6 +63,7 @@ class Meter:
     def add(self, step: int, total: torch.Tensor, images: torch.Tensor) -> None:
         """Note the summed loss of one micro-batch, and the images of it in all processes."""
         self.waiting.append((step, self.over_all(total.detach()), images))
+        self.bar.update()
 
     def check(self, optimizer: torch.optim.Optimizer) -> None:
         """Now and then, look at the losses noted so far.
@@ -66,14 +84,38 @@ class Meter:
         for step, loss in zip(steps, losses, strict=True):
             if not math.isfinite(loss):
                 raise UserError(self._stopped(f"the loss is {loss}", step, optimizer))
-        mean = sum(losses) / max(sum(images), 1)
-        self.at_start = mean if self.at_start is None else self.at_start
-        if mean > DIVERGED * self.at_start:
-            reason = f"the loss has grown from {self.at_start:.3g} to {mean:.3g}"
-            raise UserError(self._stopped(reason, steps[-1], optimizer))
         for loss, count in zip(losses, images, strict=True):
             self.loss += loss
             self.images += count
+            if loss > 0 and self.start[1] < FIRST_IMAGES:  # all images of a batch may be unreadable
+                self.start = [self.start[0] + loss, self.start[1] + count]
+        self._show_beside_bar(sum(losses), sum(images))
+        added = (len(losses), sum(losses), sum(images))
+        self.window = [old + new for old, new in zip(self.window, added, strict=True)]
+        self._judge(steps[-1], optimizer)
+
+    def _show_beside_bar(self, loss: float, images: int) -> None:
+        """Show mean loss and speed since the last look, and memory."""
+        now = time.perf_counter()
+        numbers = {
+            "loss": f"{loss / max(images, 1):.3f}",
+            "images/s": f"{images / (now - self.looked):.1f}",
+            "GiB": f"{devices.peak_memory(self.accelerator.device):.1f}",
+        }
+        self.bar.set_postfix(numbers, refresh=False)
+        self.looked = now
+
+    def _judge(self, step: int, optimizer: torch.optim.Optimizer) -> None:
+        """Stop where the mean loss of enough batches is far above that of the first ones."""
+        batches, loss, images = self.window
+        # The mean over mined triplets is no measure: a better network leaves only the hard ones.
+        if batches < LOOK_EVERY or self.flavour.loss == "triplet":
+            return
+        self.window, mean = [0, 0.0, 0], loss / max(images, 1)
+        at_start = self.start[0] / max(self.start[1], 1)
+        if self.start[1] >= FIRST_IMAGES and mean > DIVERGED * at_start:
+            reason = f"the loss has grown from {at_start:.3g} to {mean:.3g}"
+            raise UserError(self._stopped(reason, step, optimizer))
 
     def _stopped(self, reason: str, step: int, optimizer: torch.optim.Optimizer) -> str:
         good = checkpoints.found(self.run.checkpoints(self.flavour.name))
@@ -109,6 +151,7 @@ class Meter:
         if validate:
             row["validation"] = validate(backbone.eval())
             backbone.train()
+            self.looked = time.perf_counter()
         self.history.append(row)
         self.loss, self.images, self.seconds = 0.0, 0, 0.0
         self.began = time.perf_counter()
@@ -133,9 +176,20 @@ class Meter:
             flush=True,
         )
 
-    def state(self, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-        """What a checkpoint must hold; never of a loss that is no number."""
+    def state(
+        self, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+    ) -> dict[str, Any]:
+        """What a checkpoint must hold; never of a loss or weights that are no numbers.
+
+        Raises:
+            UserError: a loss, a weight or a number of the optimiser is not finite.
+        """
         self._look(optimizer)
+        # A loss is that of the weights before their last change, so it does not speak for them.
+        kept = [value for state in optimizer.state.values() for value in state.values()]
+        tensors = [*model.state_dict().values(), *filter(torch.is_tensor, kept)]
+        if not torch.stack([part.isfinite().all().cpu() for part in tensors]).all():
+            raise UserError(self._stopped("the weights are no finite numbers", step, optimizer))
         self._take_time()
         scaler = self.accelerator.scaler
         return {
@@ -145,7 +199,8 @@ class Meter:
             "loss": self.loss,
             "images": self.images,
             "seconds": self.seconds,
-            "at_start": self.at_start,
+            "start": self.start,
+            "window": self.window,
             "scaler": scaler.state_dict() if scaler else None,
         }
 
@@ -156,7 +211,7 @@ class Meter:
             for row in state["history"]
         ]
         self.loss, self.images, self.seconds = state["loss"], state["images"], state["seconds"]
-        self.at_start, self.scaler = state["at_start"], state["scaler"]
+        self.start, self.window, self.scaler = state["start"], state["window"], state["scaler"]
 
     def restore_scaler(self) -> None:
         """Put back the scaler of float16, once accelerate has made it."""

@@ -57,8 +57,10 @@ def load(path: Path) -> Image.Image:
     try:
         with Image.open(path) as image:
             return image.convert("RGB")
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file makes Pillow's decoders raise almost anything
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise UserError(
             f"cannot read image {shown(path)}: {reason}; prepare its dataset again"
         ) from error
@@ -125,6 +127,7 @@ class SeededImageFiles(ImageFiles):
         """Remember where the images are; nothing is read yet."""
         super().__init__(folder, paths, training_transform(flavour), labels, keep)
         self.side = flavour.image_size
+        self.left_out: set[int] = set()  # those found unreadable so far, see `recipe`
 
     def __getitem__(self, key: Key) -> tuple[torch.Tensor, int, bool, int]:
         """One augmented image, its label, whether it counts, and its index if it is unreadable.
@@ -134,7 +137,8 @@ class SeededImageFiles(ImageFiles):
         """
         label = int(self.labels[key.index])
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(key.seed)
+            # The CPU's alone: torch.manual_seed would also set that of a GPU, and leave it so.
+            torch.default_generator.manual_seed(key.seed)
             try:
                 return self.transform(self.image(key.index)), label, key.counts, -1
             except UserError:

@@ -29,10 +29,10 @@ def load_network(flavour: Flavour, weights: str, run: Run) -> torch.nn.Module:
         UserError: the weights are not to be had.
     """
     if weights == "trained":
-        return networks.from_folder(run.weights(flavour.name))
+        return networks.from_folder(run.weights(flavour.name), flavour, networks.TRAIN_FIRST)
     if weights == "hub":
         return networks.from_hub(flavour)
-    return networks.from_folder(resolve(weights))
+    return networks.from_folder(resolve(weights), flavour)
 
 
 def images_of(flavour: Flavour, metadata: pd.DataFrame, run: Run, dataset: str) -> ImageFiles:

@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 import yaml
 from accelerate import PartialState, notebook_launcher
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from megalib import (
     devices,
@@ -75,16 +76,33 @@ def train_on(processes: int, values: Mapping[str, Any]) -> tuple[torch.nn.Module
         values: parameters of 2_train, and their values.
 
     Raises:
-        UserError: there are not as many GPUs.
+        UserError: there are not as many GPUs, this process holds one already, or a process failed.
     """
-    if processes > 1:
-        if torch.cuda.device_count() < processes:
-            raise UserError(
-                f"{processes} processes need as many GPUs, here are {torch.cuda.device_count()}; "
-                f"on processors, type torchrun --nproc_per_node {processes} -m megalib.launch train"
-            )
-        notebook_launcher(train, (dict(values),), num_processes=processes)
-    return train(values)  # after several processes: finds finished weights and reads them
+    if processes == 1:
+        return train(values)
+    if torch.cuda.device_count() < processes:
+        raise UserError(
+            f"{processes} processes need as many GPUs, here are {torch.cuda.device_count()}; "
+            f"on processors, type torchrun --nproc_per_node {processes} -m megalib.launch train"
+        )
+    if torch.cuda.is_initialized():
+        raise UserError(
+            "this notebook has used a GPU already, so it cannot start other processes that do: "
+            "restart its kernel and run it again"
+        )
+    try:
+        notebook_launcher(_share, (dict(values),), num_processes=processes)
+    except ChildFailedError as error:
+        raise UserError("one of the processes failed; what it said is above") from error
+    return train({**values, "resume": "auto"})  # finds finished weights and reads them
+
+
+def _share(values: Mapping[str, Any]) -> None:
+    """What one of several processes does; a user's mistake ends it with one line."""
+    try:
+        train(values)
+    except UserError as error:
+        sys.exit(f"error: {error}")
 
 
 def infer(values: Mapping[str, Any]) -> None:

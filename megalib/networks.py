@@ -1,5 +1,7 @@
 """Backbones by timm: from nothing, from ImageNet, from the hub, or from a folder."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -17,13 +19,17 @@ from megalib.flavours import Flavour
 set_fused_attn(True, experimental=True)
 
 
+TRAIN_FIRST = "train this flavour first (2_train)"
+NAME_A_FOLDER = "name a folder that holds config.json and model.safetensors of a network"
+
+
 def untrained(flavour: Flavour, seed: int) -> torch.nn.Module:
     """A backbone with random weights, the same for the same seed.
 
     The network maps float32 images (n, 3, size, size) to embeddings (n, d).
     """
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):  # weights are drawn on the CPU; GPUs stay unopened
+        torch.default_generator.manual_seed(seed)
         return timm.create_model(flavour.architecture, num_classes=0, **flavour.network)
 
 
@@ -93,17 +99,60 @@ def save(model: torch.nn.Module, flavour: Flavour, folder: Path) -> None:
     )
 
 
-def from_folder(folder: Path) -> torch.nn.Module:
-    """Load what `save` wrote.
+def weights_file(folder: Path, advice: str = NAME_A_FOLDER) -> Path:
+    """The file in a folder of a network that holds its weights.
 
     Raises:
-        UserError: the folder does not hold a network.
+        UserError: there is none, or no description of the network; the message ends with advice.
     """
-    for name in ("config.json", "model.safetensors"):
-        if not (folder / name).is_file():
-            raise UserError(f"no {name} in {shown(folder)}: train this flavour first (2_train)")
-    # Without pretrained=True timm would build the network and leave its weights random.
-    return timm.create_model(f"local-dir:{folder}", num_classes=0, pretrained=True)
+    files = [folder / name for name in ("model.safetensors", "pytorch_model.bin")]
+    there = [file for file in files if file.is_file()]
+    missing = "config.json" if not (folder / "config.json").is_file() else files[0].name
+    if missing == "config.json" or not there:
+        raise UserError(f"no {missing} in {shown(folder)}: {advice}")
+    return there[0]
+
+
+def from_folder(folder: Path, flavour: Flavour, advice: str = NAME_A_FOLDER) -> torch.nn.Module:
+    """Load what `save` wrote, or what the Hugging Face hub holds of a network.
+
+    Args:
+        folder: with `config.json`, and `model.safetensors` or `pytorch_model.bin`.
+        flavour: whose network it must be.
+        advice: what to do where the folder holds none.
+
+    Raises:
+        UserError: the folder holds no network, a damaged one, or another than the flavour's.
+    """
+    weights = weights_file(folder, advice)
+    try:
+        found = json.loads((folder / "config.json").read_text())["architecture"]
+        if found != flavour.architecture:
+            raise UserError(
+                f"{shown(folder)} holds a {found}, but {flavour.title} is a {flavour.architecture}"
+            )
+        # Without pretrained=True timm would build the network and leave its weights random. Of
+        # pytorch_model.bin it opens weights only, no code.
+        model = timm.create_model(f"local-dir:{folder}", num_classes=0, pretrained=True)
+    except UserError:
+        raise
+    except Exception as error:  # of timm, safetensors, torch or json, whatever is damaged
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"cannot load the network of {shown(weights)}: {type(error).__name__}: {reason}"
+        ) from error
+    if _shapes(model) != _shapes(_without_weights(flavour)):
+        raise UserError(f"{shown(folder)} holds a {found} of another size than {flavour.title}")
+    return model
+
+
+def _without_weights(flavour: Flavour) -> torch.nn.Module:
+    with torch.device("meta"):
+        return timm.create_model(flavour.architecture, num_classes=0, **flavour.network)
+
+
+def _shapes(model: torch.nn.Module) -> dict[str, torch.Size]:
+    return {name: parameter.shape for name, parameter in model.named_parameters()}
 
 
 def parameter_count(model: torch.nn.Module) -> int:
@@ -113,5 +162,4 @@ def parameter_count(model: torch.nn.Module) -> int:
 
 def published_parameter_count(flavour: Flavour) -> int:
     """Number of parameters of the backbone of a flavour, counted without making its weights."""
-    with torch.device("meta"):
-        return parameter_count(timm.create_model(flavour.architecture, num_classes=0))
+    return parameter_count(_without_weights(replace(flavour, network={})))

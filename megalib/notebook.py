@@ -28,8 +28,10 @@ KINDS = {
 PACKAGES = ("torch", "timm", "wildlife-datasets", "pytorch-metric-learning")
 
 
-def start(name: str, variables: Mapping[str, Any]) -> Run:
+def start(name: str, variables: dict[str, Any]) -> Run:
     """Check the parameters of the running notebook and set the style of its figures.
+
+    A float that a profile gave as text becomes a number in the notebook too.
 
     Args:
         name: of the notebook, such as "2_train".
@@ -42,8 +44,8 @@ def start(name: str, variables: Mapping[str, Any]) -> Run:
         UserError: a parameter is misspelt or its value cannot be meant.
     """
     parameters.check(_injected(variables.get("In", [])))
-    own = values(name, variables)
-    parameters.check(own)
+    own = parameters.check(values(name, variables))
+    variables.update(own)
     plots.use_style()
     return Run(own["profile"])
 

@@ -6,8 +6,11 @@ takes it as it is.
 """
 
 import ast
+import builtins
 import json
+import math
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from megalib import catalogue, flavours, workshop
 from megalib.errors import UserError, choose
 from megalib.files import NOTEBOOKS, PROFILES, Run, shown
 
+NOT_NEGATIVE = {"seed", "workers", "checkpoint_every", "validate_every"}
 METADATA_SOURCES = ("raw", "published")
 
 
@@ -28,16 +32,26 @@ def notebooks() -> dict[str, Path]:
 
 def declared(notebook: str) -> dict[str, Any]:
     """The parameters of a notebook with their default values."""
+    return {line.target.id: ast.literal_eval(line.value) for line in _lines(notebook)}
+
+
+def _lines(notebook: str) -> list[ast.AnnAssign]:
+    """The lines of a notebook's parameter cell, each `name: type = value`."""
     path = notebooks()[choose("notebook", notebook, notebooks())]
     cells = json.loads(path.read_text())["cells"]
     tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
-    lines = ast.parse("".join(tagged[0]["source"])).body
-    return {line.target.id: ast.literal_eval(line.value) for line in lines}
+    return ast.parse("".join(tagged[0]["source"])).body
 
 
 def known() -> dict[str, Any]:
     """The parameters of all notebooks with their default values."""
     return {name: value for key in notebooks() for name, value in declared(key).items()}
+
+
+def types() -> dict[str, type]:
+    """The types of the parameters of all notebooks, as their cells declare them."""
+    lines = [line for key in notebooks() for line in _lines(key)]
+    return {line.target.id: getattr(builtins, line.annotation.id) for line in lines}
 
 
 def read_profile(name: str) -> dict[str, Any]:
@@ -62,8 +76,7 @@ def read_profile(name: str) -> dict[str, Any]:
         raise UserError(f"the profile {shown(path)} is no valid YAML: {reason}") from error
     if not isinstance(values, dict):
         raise UserError(f"the profile {shown(path)} must hold lines of `parameter: value`")
-    check(values)
-    return values
+    return check(values)
 
 
 def profiles() -> list[str]:
@@ -71,17 +84,23 @@ def profiles() -> list[str]:
     return sorted(path.stem for path in PROFILES.glob("*.yaml"))
 
 
-def check(values: Mapping[str, Any]) -> None:
+def check(values: Mapping[str, Any]) -> dict[str, Any]:
     """Refuse parameters that no notebook declares, and values that cannot be meant.
 
+    Returns:
+        The same values; a float that came as text is a number: YAML takes 1e-4 for a text.
+
     Raises:
-        UserError: the name is unknown (the message gives the nearest), the type differs from
-            the default's, or a flavour, dataset or scale does not exist.
+        UserError: the name is unknown (the message gives the nearest), the type is not the one
+            declared, a number is out of range, or a flavour, dataset or scale does not exist.
     """
-    defaults = known()
-    for name, value in values.items():
+    defaults, wanted = known(), types()
+    for name in values:
         choose("parameter", name, defaults)
-        _check_type(name, value, defaults[name])
+    values = {name: _of_type(name, value, wanted[name]) for name, value in values.items()}
+    for name in NOT_NEGATIVE & set(values):
+        if (values[name] or 0) < 0:
+            raise UserError(f"parameter {name} must not be negative, but is {values[name]}")
     for name in _listed(values, "flavour", "flavours"):
         choose("flavour", name, flavours.FLAVOURS | flavours.BASELINES)
     for name in values.get("baselines", []):
@@ -94,19 +113,24 @@ def check(values: Mapping[str, Any]) -> None:
         choose("metadata_source", values["metadata_source"], METADATA_SOURCES)
     if "scale" in values:
         choose("scale", values["scale"], flavours.SCALES)
+    return values
 
 
 def _listed(values: Mapping[str, Any], single: str, several: str) -> list[str]:
     return ([values[single]] if single in values else []) + list(values.get(several, []))
 
 
-def _check_type(name: str, value: Any, default: Any) -> None:
-    if default is None or value is None:
-        return
-    numbers = isinstance(default, float) and isinstance(value, int)
-    if type(value) is not type(default) and not numbers:
-        wanted = type(default).__name__
-        raise UserError(f"parameter {name} must be of type {wanted}, not {value!r}")
+def _of_type(name: str, value: Any, wanted: type) -> Any:
+    """A value of the type that was declared; None stands for "not set" and is left alone."""
+    if wanted is float and isinstance(value, str):
+        with suppress(ValueError):
+            value = float(value)
+    whole = wanted is float and type(value) is int
+    if value is not None and type(value) is not wanted and not whole:
+        raise UserError(f"parameter {name} must be of type {wanted.__name__}, not {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"parameter {name} must be a finite number, not {value}")
+    return value
 
 
 def for_notebook(notebook: str, *sources: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,6 +142,5 @@ def for_notebook(notebook: str, *sources: Mapping[str, Any]) -> dict[str, Any]:
         UserError: see `check`.
     """
     merged = {name: value for source in sources for name, value in source.items()}
-    check(merged)
     own = declared(notebook)
-    return {name: value for name, value in merged.items() if name in own}
+    return {name: value for name, value in check(merged).items() if name in own}

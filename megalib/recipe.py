@@ -11,12 +11,14 @@ from typing import Any
 import pandas as pd
 import torch
 
-from megalib import batches, checkpoints, networks
+from megalib import batches, checkpoints, code, networks
 from megalib.errors import UserError, choose
 from megalib.files import Run, inside, resolve, shown
 from megalib.flavours import Flavour
 from megalib.history import Meter
 from megalib.images import SeededImageFiles, load
+
+STARTS = ("none", "imagenet", "hub")  # anything else names a folder
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,10 @@ class Settings:
     """How a training runs; but for rounding, none of it changes what is learned.
 
     `checkpoint_every` counts steps of the optimiser, beside the checkpoint that ends each epoch;
-    `validate_every` counts epochs. `on_bad_image` is "stop" or "skip", `resume` "auto" or "never",
-    `tracker` "none" or a name that accelerate knows, such as "tensorboard". `keep_in_memory`
-    keeps decoded images, for sets of a few thousand.
+    `validate_every` counts epochs. `on_bad_image` is "stop" or "skip", `tracker` "none" or a name
+    that accelerate knows, such as "tensorboard". `resume` is "auto", which goes on from the last
+    checkpoint and keeps finished weights, or "never", which trains anew. `keep_in_memory` keeps
+    decoded images, for sets of a few thousand. `compile` draws stochastic depth in another order.
     """
 
     device: str = "auto"
@@ -77,7 +80,7 @@ def training_set(
 def facts(
     flavour: Flavour, images: SeededImageFiles, seed: int, start: str, precision: str
 ) -> dict[str, Any]:
-    """All that decides the weights, but for the code: recipe, images, labels, seed, precision.
+    """All that decides the weights: recipe, images, labels, seed, precision, and code.
 
     Of the images it takes names and sizes in bytes, since reading all of them takes minutes.
 
@@ -93,12 +96,22 @@ def facts(
     known = {
         **asdict(flavour),
         "seed": seed,
-        "start": start,
+        "start": start_in_words(start),
         "precision": precision,
         "images": len(images),
         "digest of the images": total.hexdigest()[:16],
+        "code": code.digest("training"),
     }
     return json.loads(json.dumps(known))  # tuples become lists, as they come back from a file
+
+
+def start_in_words(source: str) -> str:
+    """A starting point in words; of a folder with the digest of its weights, which may change."""
+    if source in STARTS:
+        return source
+    file = networks.weights_file(resolve(source))
+    with file.open("rb") as content:
+        return f"{source} (SHA-256 {hashlib.file_digest(content, 'sha256').hexdigest()[:16]})"
 
 
 def starting_network(flavour: Flavour, source: str, seed: int) -> torch.nn.Module:
@@ -119,7 +132,7 @@ def starting_network(flavour: Flavour, source: str, seed: int) -> torch.nn.Modul
         return networks.pretrained(flavour)
     if source == "hub":
         return networks.from_hub(flavour)
-    return networks.from_folder(resolve(source))
+    return networks.from_folder(resolve(source), flavour)
 
 
 def optimizer(
@@ -161,20 +174,26 @@ def resume(
     schedule: torch.optim.lr_scheduler.LRScheduler,
     meter: Meter,
 ) -> int:
-    """Load the last checkpoint, if there is one, and say so; return the first step to do.
+    """Load the last sound checkpoint, if there is one; say what is found; return the first step.
 
     Raises:
         UserError: it belongs to another recipe or dataset; the message names what differs.
     """
-    folder = run.checkpoints(flavour.name)
-    checkpoints.clean(folder)
-    if settings.resume == "never":
-        shutil.rmtree(folder, ignore_errors=True)
+    folder, first = run.checkpoints(flavour.name), meter.accelerator.is_main_process
+    if first:
+        if settings.resume == "never":
+            shutil.rmtree(folder, ignore_errors=True)
+        checkpoints.clean(folder)
+    meter.accelerator.wait_for_everyone()
     found = checkpoints.found(folder)
     if not found:
+        if first:
+            print(f"no checkpoint in {shown(folder)}: starting at step 0")
         return 0
     state = checkpoints.read_state(found[-1])
-    differs = checkpoints.differences(facts, state["facts"])
+    theirs = state["facts"]
+    # Other code may go on with it; a checkpoint that does not name its code is of another format.
+    differs = checkpoints.differences(facts | {"code": theirs.get("code", "unknown")}, theirs)
     if differs:
         raise UserError(
             f"{shown(found[-1])} belongs to another training: {differs}; give it those values, or "
@@ -183,12 +202,27 @@ def resume(
     checkpoints.load(found[-1], trainee, optimizer)
     schedule.load_state_dict(state["schedule"])
     meter.load(state)
-    print(f"continuing after step {state['step']} from {shown(found[-1])}")
+    if first:
+        other = "" if theirs["code"] == facts["code"] else ", which other code wrote"
+        print(f"continuing after step {state['step']} from {shown(found[-1])}{other}")
     return state["step"]
 
 
+def check_processes(flavour: Flavour, processes: int) -> None:
+    """Refuse what several processes would learn in another way than one.
+
+    Raises:
+        UserError: triplets would be looked for in the share of each process, not in the batch.
+    """
+    if processes > 1 and flavour.loss == "triplet":
+        raise UserError(
+            "the triplet loss looks for its triplets in whole batches: train in one process, or "
+            "with the loss arcface or softmax"
+        )
+
+
 def check_readable(images: SeededImageFiles, unreadable: torch.Tensor, choice: str) -> None:
-    """Name the images of a batch that could not be read, and stop if that was chosen.
+    """Name the images of a batch that could not be read, once each; stop if that was chosen.
 
     Args:
         images: the training set.
@@ -199,12 +233,15 @@ def check_readable(images: SeededImageFiles, unreadable: torch.Tensor, choice: s
         UserError: there is one, and the choice is to stop.
     """
     for index in unreadable[unreadable >= 0].tolist():
+        if index in images.left_out:
+            continue
+        images.left_out.add(index)
         try:
             load(inside(images.folder, images.paths[index]))
         except UserError as error:
             if choice == "stop":
                 raise UserError(f"{error}, or train without it: -p on_bad_image skip") from error
-            print(f"left out: {error}")
+            print(f"left out, {len(images.left_out)} by now: {error}")
 
 
 def every(period: int | None, number: int) -> bool:

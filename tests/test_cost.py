@@ -1,9 +1,12 @@
 """Parameters, operations and hours against counts by hand."""
 
+import importlib.util
+
 import pandas as pd
 import pytest
 
 from megalib import cost
+from megalib.files import ROOT
 from megalib.flavours import FLAVOURS
 
 TINY = "MegaDescriptor-T-224"
@@ -42,7 +45,13 @@ def test_the_recipes_are_the_published_ones():
 
 def test_hours_follow_from_rate_and_operations():
     rows = pd.DataFrame(
-        {"hardware": "abacus", "precision": "fp32", "flavour": [TINY], "images_per_second": [10.0]}
+        {
+            "hardware": "abacus",
+            "precision": "fp32",
+            "flavour": [TINY, TINY],
+            "way": ["ours", "reference"],
+            "images_per_second": [10.0, 99.0],
+        }
     )
     table = cost.hours(rows).loc[("abacus", "fp32")]
     assert table[TINY] == pytest.approx(100 * cost.training_images() / 10 / 3600)
@@ -50,8 +59,75 @@ def test_hours_follow_from_rate_and_operations():
     assert table["MegaDescriptor-L-384"] == pytest.approx(ratio * table[TINY])
 
 
+def test_a_flavour_that_was_not_measured_is_judged_by_the_nearest_in_size():
+    small, large = TINY, "MegaDescriptor-L-224"
+    rows = pd.DataFrame(
+        {
+            "hardware": "abacus",
+            "precision": "fp32",
+            "flavour": [large, small],
+            "way": "ours",
+            "images_per_second": [3.0, 10.0],
+        }
+    )
+    table = cost.hours(rows).loc[("abacus", "fp32")]
+    work = {name: cost.flops(flavour) for name, flavour in FLAVOURS.items()}
+    near = {"MegaDescriptor-S-224": small, "MegaDescriptor-L-384": large}
+    for name, known in near.items():
+        assert table[name] == pytest.approx(table[known] * work[name] / work[known])
+
+
+def test_the_operations_of_a_full_training():
+    table = cost.full_training()[TINY]
+    seen = 100 * cost.training_images()
+    told = table["operations of the training, 10¹⁸"]
+    assert told == pytest.approx(3 * seen * cost.flops(FLAVOURS[TINY]) / 1e18)
+    assert table["epochs"] == 100
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"), [(30.0, "30 hours"), (49.0, "2 days"), (500.0, "3 weeks"), (2e4, "2 years")]
+)
+def test_hours_in_words_follow_the_table(hours, words):
+    index = pd.MultiIndex.from_tuples([("abacus", "fp32")])
+    table = pd.DataFrame({TINY: [1.0], "MegaDescriptor-L-384": [hours]}, index=index)
+    told = cost.in_words(table)
+    assert f"abacus, fp32: from 1 hours for T-224 to {words} for L-384" in told
+
+
+@pytest.fixture
+def benchmark():
+    spec = importlib.util.spec_from_file_location("benchmark", ROOT / "benchmarks" / "train.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_benchmark_records_rows_that_the_page_reads(benchmark, tmp_path, monkeypatch):
+    kept = cost.measured()
+    monkeypatch.setattr(cost, "MEASURED", tmp_path / "training.csv")
+    kept.to_csv(cost.MEASURED, index=False)
+    row = dict.fromkeys(kept.columns, "x") | {"images_per_second": 7.0, "batch_size": 8}
+    for rate in (7.0, 9.0):
+        benchmark.record(pd.DataFrame([row | {"images_per_second": rate}]))
+    table = cost.measured()
+    assert len(table) == len(kept) + 1, "the older measurement of the same kind is replaced"
+    assert table["images_per_second"].iloc[-1] == 9.0
+    assert list(table.columns) == list(kept.columns)
+
+
+def test_only_networks_at_published_scale_are_recorded(benchmark, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["train.py", "--record"])
+    with pytest.raises(SystemExit):
+        benchmark.main()
+    assert "at published scale" in capsys.readouterr().err
+
+
 def test_measurements_name_their_hardware_and_command():
     table = cost.measured()
     assert {"hardware", "torch", "flavour", "precision", "images_per_second"} <= set(table)
+    assert set(table["scale"]) == {"published"}
+    assert set(table["way"]) <= {"ours", "reference", "without loading"}
+    assert (table["images_per_second"] > 0).all()
     assert table["command"].str.startswith("python benchmarks/train.py").all()
     assert set(table["flavour"]) <= set(FLAVOURS)

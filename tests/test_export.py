@@ -2,7 +2,9 @@
 
 import base64
 import json
+import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -93,6 +95,16 @@ def test_a_folder_that_is_not_complete_is_not_pushed(tmp_path, hub):
     with pytest.raises(UserError, match=r"lacks model\.safetensors, README\.md, training\.json"):
         export.push(tmp_path, "me/owls", hub.address, "secret")
     assert hub.asked == []
+
+
+def test_a_hub_that_accepts_and_stays_silent_is_given_up_within_seconds(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+        began = time.monotonic()
+        with pytest.raises(UserError, match=f"no answer from {address}"):
+            networks.pretrained(flavours.get(NAME))
+        assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("fetch", [networks.pretrained, networks.from_hub])

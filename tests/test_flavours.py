@@ -69,9 +69,20 @@ def test_published_backbones_have_the_known_sizes():
 
 def test_a_recipe_can_be_changed_and_every_difference_is_marked():
     flavour = flavours.get(NAMES[0], "published", epochs=3, batch_size=None)
-    table = flavours.beside_published(flavour)
+    table = flavours.beside_published(flavour, "imagenet", "fp32")
     assert list(table.index[table["differs"] == "●"]) == ["epochs"]
     assert table.loc["epochs", "this run"] == "3"
+    assert table.loc["random crop", "this run"] == "yes"
+    assert "optimiser" in table.index
+
+
+@pytest.mark.parametrize("start", ["none", "hub", "weights/mine"])
+def test_another_start_or_precision_is_a_difference(start):
+    table = flavours.beside_published(flavours.get(NAMES[0]), start, "bf16")
+    assert list(table.index[table["differs"] == "●"]) == ["pretrained tag", "start", "precision"]
+    assert table.loc["pretrained tag"].tolist() == ["none", "ms_in1k", "●"]
+    assert table.loc["start"].tolist() == [start, "imagenet", "●"]
+    assert table.loc["precision"].tolist() == ["bf16", "fp32", "●"]
 
 
 @pytest.mark.parametrize("changes", [{"epochs": 0}, {"batch_size": -1}, {"learning_rate": 0.0}])

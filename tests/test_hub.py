@@ -7,11 +7,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from huggingface_hub import constants
 from safetensors.torch import load_file
 
-from megalib import networks
+from megalib import flavours, networks, recipe
 from megalib.errors import UserError
 
 NAME = "BVRA/Test"
@@ -145,6 +146,58 @@ def test_an_interrupted_download_is_told_and_can_be_repeated(hub, folder, releas
     expected = networks.untrained(released, 5).state_dict()
     found = networks.from_hub(released).state_dict()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("weights", ["pytorch_model.bin", "model.safetensors"])
+def test_a_folder_may_hold_either_format(folder, flavour, weights):
+    expected = networks.untrained(flavour, 5).state_dict()
+    if weights == "pytorch_model.bin":
+        torch.save(load_file(folder / "model.safetensors"), folder / weights)
+        (folder / "model.safetensors").unlink()
+    found = networks.from_folder(folder, flavour).state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_a_folder_is_refused_in_one_line_where_it_does_not_fit(folder, flavour):
+    def refused(wanted, message):
+        with pytest.raises(UserError, match=message) as caught:
+            networks.from_folder(folder, wanted)
+        assert "\n" not in str(caught.value)
+
+    refused(replace(flavour, architecture="resnet18"), "holds a swin_tiny.*is a resnet18")
+    wide = replace(flavour, network=flavour.network | {"embed_dim": 16})
+    refused(wide, "of another size than MegaDescriptor-T-224")
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[:1000])
+    refused(flavour, r"cannot load the network of .*model\.safetensors: SafetensorError")
+    (folder / "config.json").write_text("{")
+    refused(flavour, "cannot load the network of .*JSONDecodeError")
+    (folder / "model.safetensors").unlink()
+    refused(flavour, r"no model\.safetensors in .*: name a folder")
+    with pytest.raises(UserError, match="train this flavour first"):
+        networks.from_folder(folder, flavour, networks.TRAIN_FIRST)
+
+
+def test_a_starting_folder_is_told_with_the_digest_of_its_weights(folder, flavour):
+    told = recipe.start_in_words(str(folder))
+    networks.save(networks.untrained(flavour, 6), flavour, folder)
+    assert recipe.start_in_words(str(folder)) != told
+    assert recipe.start_in_words("hub") == "hub"
+
+
+@pytest.mark.parametrize("name", list(flavours.BASELINES))
+def test_the_baselines_of_the_table_can_be_built(name):
+    """Of the size and normalisation that timm itself knows for these weights."""
+    baseline = flavours.get(name)
+    with torch.device("meta"):
+        model = timm.create_model(baseline.architecture, num_classes=0)
+        side = baseline.image_size
+        assert model(torch.empty(1, 3, side, side)).shape == (1, model.num_features)
+    known = timm.models.get_pretrained_cfg(f"{baseline.architecture}.{baseline.pretrained_tag}")
+    assert known is not None
+    assert known.input_size == (3, side, side)
+    assert known.mean == pytest.approx(baseline.mean)
+    assert known.std == pytest.approx(baseline.std)
 
 
 class Danger:

@@ -102,7 +102,45 @@ def test_own_pictures_may_be_named_before_and_after_they_are_prepared(run):
 
 
 def test_a_whole_number_will_do_for_a_float():
-    parameters.check({"train_share": 1})
+    assert parameters.check({"train_share": 1}) == {"train_share": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[(name, "ten") for name in ("epochs", "batch_size", "accumulation_steps")],
+        *[(name, "1e-4x") for name in ("learning_rate", "triplet_margin")],
+        *[(name, 2.5) for name in ("checkpoint_every", "validate_every", "epochs")],
+        *[("loss", 3), ("accumulation", ["mean"]), ("epochs", True)],
+    ],
+)
+def test_a_parameter_without_a_default_has_a_type_all_the_same(name, value):
+    with pytest.raises(UserError, match=f"parameter {name} must be of type .*, not"):
+        parameters.check({name: value})
+    assert parameters.check({name: None}) == {name: None}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"learning_rate": float("nan")}, "learning_rate must be a finite number"),
+        ({"learning_rate": "inf"}, "learning_rate must be a finite number"),
+        ({"seed": -1}, "seed must not be negative"),
+        ({"workers": -2}, "workers must not be negative"),
+    ],
+)
+def test_numbers_that_no_run_can_have_are_refused(values, message):
+    with pytest.raises(UserError, match=message):
+        parameters.check(values)
+
+
+def test_a_float_that_yaml_takes_for_text_becomes_a_number(tmp_path):
+    (tmp_path / "mine.yaml").write_text("learning_rate: 1e-4\n")
+    assert parameters.read_profile(str(tmp_path / "mine.yaml")) == {"learning_rate": 0.0001}
+    assert parameters.for_notebook("2_train", {"learning_rate": "1e-4"}) == {"learning_rate": 1e-4}
+    variables = parameters.declared("2_train") | {"learning_rate": "1e-4", "In": []}
+    notebook.start("2_train", variables)
+    assert variables["learning_rate"] == 0.0001
 
 
 def test_a_profile_sets_each_notebook_only_its_own_parameters():

@@ -1,10 +1,13 @@
 """The loop against independent computations, and what stops and starts it."""
 
+import functools
 import json
 import math
 import multiprocessing
 import os
+import pathlib
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +18,7 @@ import pandas as pd
 import pytest
 import timm
 import torch
+from safetensors.torch import load_file
 
 from megalib import (
     batches,
@@ -34,7 +38,7 @@ from megalib import (
     training,
 )
 from megalib.errors import UserError
-from megalib.files import ROOT
+from megalib.files import ROOT, shown
 from megalib.recipe import Settings
 
 from .test_losses import arcface_by_hand
@@ -62,6 +66,7 @@ def same(left, right) -> bool:
 
 
 def forget(run):
+    """Let the run look as if the training had not been finished."""
     (run.weights(NAME) / export.FACTS).unlink()
 
 
@@ -82,10 +87,15 @@ def starting_pair(flavour, classes, seed=0):
         return backbone, losses.build(flavour, classes, backbone.num_features)
 
 
-def test_one_step_equals_a_computation_by_hand(flavour, training_set, prepared, unaugmented):
+def test_one_step_equals_a_computation_by_hand(
+    flavour, training_set, prepared, unaugmented, monkeypatch
+):
     """Loss and gradients of one batch; SGD without momentum shows the gradients themselves."""
     flavour = plain(flavour, epochs=1, batch_size=16, momentum=0.0, learning_rate=1.0)
-    trained, told = training.train(flavour, training_set, prepared)
+    heads, build = [], losses.build
+    with monkeypatch.context() as patch:
+        patch.setattr(losses, "build", lambda *given: heads.append(build(*given)) or heads[0])
+        trained, told = training.train(flavour, training_set, prepared)
     backbone, head = starting_pair(flavour, 4)
     data = images.ImageFiles(
         prepared.images(256), training_set["path"], images.inference_transform(flavour)
@@ -102,13 +112,16 @@ def test_one_step_equals_a_computation_by_hand(flavour, training_set, prepared, 
     ):
         found = before.detach() - after.detach()
         torch.testing.assert_close(found, before.grad, rtol=1e-5, atol=1e-5, msg=name)
+    found = (head.W - heads[0].W).detach()
+    torch.testing.assert_close(found, head.W.grad, rtol=1e-5, atol=1e-5)
+    assert head.W.grad.norm() > 0.1
 
 
 def reference_steps(flavour, prepared, training_set, old: bool):
     """The public trainer's loop, in plain torch, over the batches that `batches` plans.
 
     The old code added gradients up and stepped where (i - 1) % steps == 0; today's averages and
-    steps after each group.
+    steps after each group. What is left of an epoch is a shorter group here, with its own mean.
     """
     backbone, head = starting_pair(flavour, 4)
     data = images.ImageFiles(
@@ -122,31 +135,38 @@ def reference_steps(flavour, prepared, training_set, old: bool):
     backbone.train()
     for epoch in range(flavour.epochs):
         order = np.random.default_rng([0, epoch]).permutation(len(data))
-        for i, start in enumerate(range(0, len(data), size)):
+        starts = range(0, len(data), size)
+        for i, start in enumerate(starts):
             batch = order[start : start + size]
             loss = head(
                 backbone(torch.stack([data[index][0] for index in batch])),
                 torch.as_tensor(labels[batch]),
             )
-            (loss if old else loss / group).backward()
-            if (i - 1) % group == 0 if old else (i + 1) % group == 0:
+            members = min(group, len(starts) - i // group * group)
+            (loss if old else loss / members).backward()
+            if (i - 1) % group == 0 if old else (i + 1) % group == 0 or i + 1 == len(starts):
                 optimizer.step()
                 optimizer.zero_grad()
         schedule.step()
     return backbone.eval()
 
 
-@pytest.mark.parametrize("group", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("size", "group", "epochs"),
+    [(4, 1, 3), (4, 2, 5), (4, 4, 10), (3, 2, 4)],  # ten steps or more
+    ids=["each", "pairs", "fours", "pairs, one left over"],
+)
 @pytest.mark.parametrize("accumulation", ["mean", "sum"])
 def test_ten_steps_follow_the_public_trainer(
-    flavour, training_set, prepared, unaugmented, accumulation, group
+    flavour, training_set, prepared, unaugmented, accumulation, size, group, epochs
 ):
     """With groups of 4, the old code carries batches over from one epoch into the next."""
-    epochs = {1: 3, 2: 5, 4: 10}[group]  # ten steps or more
+    if size == 3:  # five batches per epoch: two pairs, and one that is left
+        training_set = training_set.iloc[:15]
     flavour = plain(
         flavour,
         epochs=epochs,
-        batch_size=4,
+        batch_size=size,
         accumulation_steps=group,
         accumulation=accumulation,
         minimum_learning_rate=0.0,
@@ -281,12 +301,62 @@ def test_stopped_after_any_step_it_ends_with_the_same_weights(
         patch.setattr(checkpoints, "write", write_and_stop)
         training.train(flavour, training_set, prepared, settings=Settings(checkpoint_every=1))
     torch.manual_seed(123)  # what happened to the global generator must not matter
-    settings = Settings(workers=stop % 3, checkpoint_every=1)
+    settings = Settings(workers={1: 1, 3: 2, 4: 0, 7: 2}[stop], checkpoint_every=1)
     continued, again = training.train(flavour, training_set, prepared, settings=settings)
     assert same(weights(whole), weights(continued))
     assert again["loss"].tolist() == told["loss"].tolist()
     assert f"continuing after step {stop} from" in capsys.readouterr().out
     assert not prepared.checkpoints(NAME).exists()
+
+
+@pytest.mark.parametrize("images", [7, 16])
+def test_for_a_compiled_network_all_batches_are_as_large(flavour, images):
+    full = list(batches.MicroBatches(images, replace(flavour, batch_size=6), 5, full=True))
+    single = list(batches.MicroBatches(images, replace(flavour, batch_size=6), 5))
+    assert {len(batch) for batch in full} == {6}
+    assert [[key for key in batch if key.counts] for batch in full] == single
+
+
+@pytest.mark.slow
+def test_a_compiled_network_trains_stops_and_goes_on(
+    flavour, training_set, prepared, monkeypatch, unaugmented
+):
+    """Its weights have the names of a network that is not compiled, and nearly its values.
+
+    Compiled to torch's own operations, since to C++ takes minutes here.
+    """
+    compiled = functools.partialmethod(torch.nn.Module.compile, backend="aot_eager")
+    monkeypatch.setattr(torch.nn.Module, "compile", compiled)
+    flavour = plain(flavour, epochs=2, learning_rate=0.01)
+    expected = weights(training.train(flavour, training_set, prepared)[0])
+    forget(prepared)
+    settings = Settings(compile=True)
+    stopped(flavour, training_set, prepared, monkeypatch, settings=settings)
+    (prepared.checkpoints(NAME) / "step-00000006").rename(prepared.logs / "away")
+    trained, told = training.train(flavour, training_set, prepared, settings=settings)
+    assert told["images"].tolist() == [16, 16], "what fills a batch up does not count"
+    assert weights(trained).keys() == expected.keys()
+    kept = load_file(prepared.weights(NAME) / "model.safetensors")
+    assert kept.keys() == expected.keys()
+    for name, tensor in expected.items():
+        torch.testing.assert_close(kept[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_the_scaler_of_float16_goes_on_where_it_was(meter, flavour, run):
+    """Accelerate makes one on a GPU only; here one of the CPU stands in its place."""
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.5)
+    scaler = meter.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=64.0)
+    scaler.scale(model(torch.full((1, 1), math.inf)).sum()).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    assert scaler.get_scale() == 32.0, "gradients that are no numbers halve it, and step nothing"
+    state = json.loads(json.dumps(meter.state(0, model, optimizer)))
+    other = history.Meter(flavour, run, meter.accelerator)
+    other.accelerator.scaler = torch.amp.GradScaler("cpu")
+    other.load(state)
+    other.restore_scaler()
+    assert other.accelerator.scaler.state_dict() == scaler.state_dict()
 
 
 def train_alone(runs, values):
@@ -302,7 +372,7 @@ def test_killed_ten_times_at_random_moments_it_ends_with_the_same_weights(prepar
     chosen = {
         "profile": "test",
         "datasets": ["DemoLeopard"],
-        "epochs": 6,
+        "epochs": 30,  # so many steps that even on a fast machine ten kills come before the end
         "batch_size": 4,
         "checkpoint_every": 1,
     }
@@ -335,10 +405,10 @@ def test_killed_ten_times_at_random_moments_it_ends_with_the_same_weights(prepar
             if {path.name for path in checkpoints.found(prepared.checkpoints(NAME))} != before:
                 break
             time.sleep(0.001)
-        time.sleep(chance.uniform(0, 0.05))
+        time.sleep(chance.uniform(0, 0.02))
         process.kill()
         process.join()
-        kills += 1
+        kills += process.exitcode == -signal.SIGKILL
     run_to_its_end()
     assert kills == 10
     assert (prepared.weights(NAME) / "model.safetensors").read_bytes() == expected
@@ -372,6 +442,37 @@ def test_checkpoints_are_readable_and_only_the_last_few_stay(tmp_path):
         network(torch.full((1, 3), 2.0)).sum().backward()
         rule.step()
     assert same(weights(model), weights(other))
+
+
+@pytest.mark.parametrize("file", [checkpoints.MODEL, checkpoints.OPTIMIZER, checkpoints.STATE])
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
+    flavour, training_set, prepared, monkeypatch, capsys, file, damage
+):
+    whole, _ = training.train(flavour, training_set, prepared)
+    forget(prepared)
+    stopped(flavour, training_set, prepared, monkeypatch)
+    before, last = checkpoints.found(prepared.checkpoints(NAME))
+    if damage == "cut":
+        os.truncate(last / file, (last / file).stat().st_size // 2)
+    else:
+        (last / file).unlink()
+    capsys.readouterr()
+    continued, _ = training.train(flavour, training_set, prepared)
+    said = capsys.readouterr().out
+    assert f"{last.name} is damaged and removed" in said
+    assert f"continuing after step 6 from {shown(before)}\n" in said
+    assert same(weights(whole), weights(continued))
+
+
+def test_with_all_checkpoints_damaged_it_starts_anew(
+    flavour, training_set, prepared, monkeypatch, capsys
+):
+    stopped(flavour, training_set, prepared, monkeypatch)
+    for checkpoint in checkpoints.found(prepared.checkpoints(NAME)):
+        (checkpoint / checkpoints.OPTIMIZER).write_bytes(b"")
+    training.train(flavour, training_set, prepared)
+    assert "starting at step 0" in capsys.readouterr().out
 
 
 def stopped(flavour, training_set, prepared, monkeypatch, **arguments):
@@ -414,9 +515,29 @@ def test_finished_weights_are_kept_until_something_changes(
     assert "kept" in capsys.readouterr().out
     assert same(weights(first), weights(second))
     assert len(told) == 3
-    monkeypatch.setattr(export.code, "digest", lambda module: "other code")
+    changed = replace(flavour, epochs=2)
+    training.train(changed, training_set, prepared)
+    said = capsys.readouterr().out
+    assert "weights of another training (epochs 2 instead of 3) will be replaced" in said
+    assert "no checkpoint in" in said
+    assert "starting at step 0" in said
+
+
+@pytest.mark.parametrize(("scale", "trains"), [("demo", True), ("published", False)])
+def test_changed_code_trains_a_demo_anew_and_keeps_weights_that_took_days(
+    flavour, training_set, prepared, capsys, monkeypatch, scale, trains
+):
+    flavour = replace(flavour, scale=scale, epochs=1)
     training.train(flavour, training_set, prepared)
-    assert "epoch   1/3" in capsys.readouterr().out
+    capsys.readouterr()
+    monkeypatch.setattr(recipe.code, "digest", lambda module: "other code")
+    training.train(flavour, training_set, prepared)
+    said = capsys.readouterr().out
+    assert ("another training (code) will be replaced" in said) == trains
+    assert ("by other code, kept" in said) != trains
+    assert ("epoch   1/1" in said) == trains
+    training.train(flavour, training_set, prepared, settings=Settings(resume="never"))
+    assert "epoch   1/1" in capsys.readouterr().out
 
 
 # Stochastic depth draws other paths in every process, so it is left out of the comparison.
@@ -439,10 +560,11 @@ sys.stdout.write(f"processes: {PartialState().num_processes}\\n")
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_weights_of_one(prepared, tmp_path):
-    """15 images in batches of 4: the last batch, of 3, cannot be divided by two."""
+@pytest.mark.parametrize("left_out", [[3], [3, 5, 7]], ids=["3 in the last batch", "1 in it"])
+def test_two_processes_give_the_weights_of_one(prepared, tmp_path, left_out):
+    """Batches of 4: the last one cannot be divided by two, or leaves one process no image."""
     table = pd.read_csv(prepared.metadata("DemoLeopard"), index_col=0)
-    table[table.index != 3].to_csv(prepared.metadata("DemoLeopard"))
+    table.drop(index=left_out).to_csv(prepared.metadata("DemoLeopard"))
     script = tmp_path / "train.py"
     script.write_text(SHARED_TRAINING)
     chosen = {
@@ -455,21 +577,60 @@ def test_two_processes_give_the_weights_of_one(prepared, tmp_path):
     }
     options = [word for pair in chosen.items() for word in ("-p", pair[0], json.dumps(pair[1]))]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    found = []
+    found, demo = [], flavours.get(NAME, "demo")
     for processes in (1, 2):
         launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
         command = [sys.executable, "-m", *launcher, str(script), "train", *options]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+        )
         assert done.returncode == 0, done.stderr[-2000:]
         assert done.stdout.count(f"processes: {processes}") == processes
-        assert done.stdout.count("epoch   1/2") == 1, "only one of them speaks"
-        told = export.read_history(flavours.get(NAME, "demo"), prepared)
-        found.append((weights(networks.from_folder(prepared.weights(NAME))), told["loss"].tolist()))
+        for said in ("epoch   1/2", "starting at step 0"):
+            assert done.stdout.count(said) == 1, "only one of them speaks"
+        told = export.read_history(demo, prepared)
+        trained = weights(networks.from_folder(prepared.weights(NAME), demo))
+        found.append((trained, told["loss"].tolist()))
         forget(prepared)
     (one, loss), (two, other) = found
     assert other == pytest.approx(loss, rel=1e-4)
     for name, tensor in one.items():
         torch.testing.assert_close(two[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
+
+
+# The parent sees two GPUs and so starts two processes; these see none, and take the processor.
+FROM_A_NOTEBOOK = """
+import os
+import torch
+from megalib import launch, parameters
+from megalib.errors import UserError
+
+parent = os.getpid()
+torch.cuda.device_count = lambda: 2 if os.getpid() == parent else 0
+chosen = {"profile": "test", "datasets": ["DemoLeopard"], "device": "cpu", "epochs": 1,
+          "batch_size": 4, "validate_every": None, "resume": "never"}
+values = parameters.declared("2_train") | chosen
+network, history = launch.train_on(2, values)
+print("images:", history["images"].tolist(), torch.cuda.is_initialized())
+try:
+    launch.train_on(2, values | {"on_bad_image": "ignore"})
+except UserError as error:
+    print("told:", error)
+"""
+
+
+@pytest.mark.slow
+def test_a_notebook_starts_processes_and_reads_what_they_made(prepared):
+    command = [sys.executable, "-c", FROM_A_NOTEBOOK]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("epoch   1/1") == 1, "finished weights are read, not made again"
+    assert "images: [16] False" in done.stdout
+    assert "told: one of the processes failed" in done.stdout
+    assert "error: unknown on_bad_image 'ignore'" in done.stderr
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 16])
@@ -517,6 +678,35 @@ def test_the_weights_folder_is_one_that_timm_loads_by_itself(flavour, training_s
     assert config["crop_mode"] == "squash"
     assert config["input_size"] == [3, 32, 32]
     assert config["mean"] == pytest.approx([0.485, 0.456, 0.406])
+    # What timm makes of it prepares an image as inference does here.
+    theirs = timm.data.create_transform(**timm.data.resolve_model_data_config(loaded))
+    picture = images.load(prepared.images(256) / training_set["path"].iloc[0])
+    torch.testing.assert_close(theirs(picture), images.inference_transform(flavour)(picture))
+
+
+@pytest.mark.parametrize("renames", range(4))
+def test_a_kill_between_two_files_leaves_no_weights_with_the_facts_of_others(
+    flavour, training_set, prepared, monkeypatch, renames
+):
+    training.train(flavour, training_set, prepared)
+    other = replace(flavour, epochs=1)
+    expected = weights(training.train(other, training_set, prepared, seed=1)[0])
+    training.train(flavour, training_set, prepared)
+    replace_file, done = pathlib.Path.replace, []
+
+    def replace_and_die(path, target):
+        if target.parent == prepared.weights(NAME):
+            if len(done) == renames:
+                raise KeyboardInterrupt
+            done.append(target.name)
+        return replace_file(path, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pathlib.Path, "replace", replace_and_die)
+        training.train(other, training_set, prepared, seed=1)
+    assert not (prepared.weights(NAME) / export.FACTS).exists()
+    assert same(weights(training.train(other, training_set, prepared, seed=1)[0]), expected)
+    assert [path.name for path in prepared.weights(NAME).parent.iterdir()] == [NAME]
 
 
 def test_the_model_card_says_what_was_trained(flavour, training_set, prepared):
@@ -531,6 +721,12 @@ def test_the_model_card_says_what_was_trained(flavour, training_set, prepared):
         "seed 7",
         "squeezed to 32 x 32",
         "| learning rate | 0.001 | 0.001 |",
+        "| start | none | imagenet |",
+        "| pretrained tag | none | ms_in1k |",
+        "| optimiser | AdamW | SGD |",
+        "| random crop | no | yes |",
+        f"| DemoLeopard | 16 | 4 | `{splits.digest(training_set['image_id'])}` |",
+        "hf-hub:",
         "## Licence",
     ):
         assert told in card, told
@@ -579,7 +775,8 @@ def test_an_image_that_cannot_be_read_stops_or_is_left_out_by_choice(
     assert "\n" not in str(caught.value)
     settings = Settings(workers=workers, on_bad_image="skip", resume="never")
     _, told = training.train(flavour, training_set, prepared, settings=settings)
-    assert capsys.readouterr().out.count("left out: cannot read image") == flavour.epochs
+    said = capsys.readouterr().out
+    assert said.count("left out, 1 by now: cannot read image") == 1, "named once, not each epoch"
     assert told["images"].tolist() == [15, 15, 15]
     assert np.isfinite(told["loss"]).all()
 
@@ -607,21 +804,72 @@ def test_a_loss_that_is_no_number_stops_with_step_rate_and_checkpoint(
         training.train(wild, training_set, prepared)
     for checkpoint in checkpoints.found(prepared.checkpoints(NAME)):
         assert math.isfinite(checkpoints.read_state(checkpoint)["loss"])
+        for file in (checkpoints.MODEL, checkpoints.OPTIMIZER):
+            kept = load_file(checkpoint / file)
+            assert all(tensor.isfinite().all() for tensor in kept.values()), file
 
 
-@pytest.mark.parametrize(
-    ("totals", "message"),
-    [([2.0, math.nan], "the loss is nan at step 1"), ([2.0, 30.0], "grown from 2 to 30 at step 1")],
-)
-def test_nan_and_divergence_are_told_apart(flavour, run, totals, message):
-    accelerator = devices.accelerator("cpu", "fp32", "none", run.logs)
-    meter = history.Meter(flavour, run, accelerator)
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.5)
-    meter.add(0, torch.tensor(totals[0]), torch.tensor(1))
-    meter.state(optimizer)
-    meter.add(1, torch.tensor(totals[1]), torch.tensor(1))
-    with pytest.raises(UserError, match=rf"{message} with learning rate 0\.5; there is no"):
-        meter.state(optimizer)
+@pytest.fixture
+def meter(flavour, run):
+    return history.Meter(flavour, run, devices.accelerator("cpu", "fp32", "none", run.logs))
+
+
+def observe(meter, totals):
+    """Look at these losses of one image each, one by one, as with a checkpoint after each step."""
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.5)
+    for step, total in enumerate(totals):
+        meter.add(step, torch.tensor(total), torch.tensor(1))
+        meter.state(step, model, optimizer)
+
+
+ENOUGH, FIRST = history.LOOK_EVERY, history.FIRST_IMAGES
+
+
+def test_nan_and_divergence_are_told_apart(meter):
+    with pytest.raises(
+        UserError, match=r"loss is nan at step 1 with learning rate 0\.5; there is no"
+    ):
+        observe(meter, [2.0, math.nan])
+
+
+def test_divergence_is_judged_over_many_batches(meter):
+    """Each step is looked at by itself here, as with a checkpoint after each."""
+    observe(meter, [2.0] * FIRST + [1.0, 4.0] * (ENOUGH // 2))
+    with pytest.raises(UserError, match=r"grown from 2 to 3\.1 at step"):
+        observe(meter, [3.1] * 2 * ENOUGH)
+
+
+def test_a_start_without_a_loss_is_no_measure(meter):
+    observe(meter, [0.0] * 3 + [2.0] * FIRST + [2.9] * ENOUGH)
+    with pytest.raises(UserError, match=r"grown from 2 to 3\."):
+        observe(meter, [3.1] * 2 * ENOUGH)
+
+
+def test_weights_that_are_no_numbers_are_not_kept(meter):
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.5, momentum=0.9)
+    model(torch.ones(1, 1)).sum().backward()
+    optimizer.step()
+    meter.state(0, model, optimizer)
+    optimizer.state[model.weight]["momentum_buffer"].fill_(math.inf)
+    with pytest.raises(UserError, match="weights are no finite numbers at step 1 with"):
+        meter.state(1, model, optimizer)
+
+
+def test_a_diverging_arcface_is_stopped(flavour, training_set, prepared):
+    network = flavour.network | {"drop_path_rate": 0.0}
+    wild = replace(flavour, learning_rate=60.0, epochs=100, batch_size=16, network=network)
+    with pytest.raises(UserError, match=r"the loss has grown from \S+ to \S+ at step 39 "):
+        training.train(wild, training_set, prepared)
+
+
+def test_triplets_that_come_late_stop_nothing(flavour, training_set, prepared, capsys):
+    """Of three images, many batches hold no two of one individual, and so no triplet."""
+    meant = plain(flavour, loss="triplet", triplet_mining="all", batch_size=3, epochs=30)
+    _, told = training.train(meant, training_set, prepared)
+    assert told["loss"].min() == 0
+    assert told["loss"].max() > 0
 
 
 @pytest.mark.parametrize(
@@ -640,6 +888,36 @@ def test_when_memory_runs_out_a_smaller_batch_is_named(
     monkeypatch.setattr(training.Trainee, "forward", fail)
     with pytest.raises(UserError, match="try batch_size 3 with accumulation_steps 2"):
         training.train(flavour, training_set, prepared)
+
+
+@pytest.mark.parametrize("place", [(training.Trainee, "to"), (torch.optim.AdamW, "step")])
+def test_memory_may_run_out_before_and_after_a_batch_too(
+    flavour, training_set, prepared, monkeypatch, place
+):
+    def fail(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(*place, fail)
+    with pytest.raises(UserError, match="out of memory with batch_size 6: try batch_size 3"):
+        training.train(flavour, training_set, prepared)
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({"batch_size": 64}, "batch_size 32 with accumulation_steps 2$"),
+        ({"batch_size": 15}, "batch_size 5 with accumulation_steps 3$"),
+        ({"batch_size": 7, "accumulation_steps": 2}, "batch_size 1 with accumulation_steps 14$"),
+        ({"batch_size": 1}, "take a smaller flavour$"),
+        (
+            {"batch_size": 64, "accumulation": "sum", "optimizer": "SGD", "learning_rate": 0.001},
+            "batch_size 32 with accumulation_steps 2 and learning_rate 0.0005$",
+        ),
+    ],
+)
+def test_the_advice_about_memory_keeps_the_recipe(flavour, changes, advice):
+    with pytest.raises(UserError, match=advice), devices.memory_told(replace(flavour, **changes)):
+        raise torch.OutOfMemoryError("CUDA out of memory")
 
 
 def test_an_error_that_is_not_about_memory_is_not_hidden(
@@ -685,6 +963,49 @@ def test_settings_that_mean_nothing_are_refused(wrong):
 def test_a_recipe_that_cannot_be_meant_is_refused(changes, message):
     with pytest.raises(UserError, match=message):
         flavours.get(NAME, "demo", **changes)
+
+
+def test_a_device_is_picked_without_opening_it(monkeypatch):
+    """As on a machine with two GPUs: a process that has opened one cannot start others."""
+
+    def open_it():
+        raise AssertionError("the GPU was opened")
+
+    monkeypatch.setattr(torch.cuda, "_lazy_init", open_it)
+    monkeypatch.setattr(
+        torch.accelerator, "current_accelerator", lambda check_available: torch.device("cuda")
+    )
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    assert devices.pick_device("auto") == torch.device("cuda")
+    assert devices.pick_device("cuda:1") == torch.device("cuda:1")
+    assert devices.pick_device("cpu") == torch.device("cpu")
+    with pytest.raises(UserError, match="no device 'cuda:2' here, but 2 of type cuda"):
+        devices.pick_device("cuda:2")
+    assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1"
+
+
+def test_one_card_is_taken_where_it_is_named(monkeypatch, run):
+    chosen = []
+    monkeypatch.setattr(devices, "pick_device", torch.device)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    devices.accelerator("cuda:1", "fp32", "none", run.logs)
+    assert chosen == [torch.device("cuda:1")]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="one card each"):
+        devices.accelerator("cuda:1", "fp32", "none", run.logs)
+
+
+def test_a_notebook_that_holds_a_gpu_cannot_share_it_out(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    with pytest.raises(UserError, match="restart its kernel"):
+        launch.train_on(2, {})
+
+
+def test_triplets_are_not_looked_for_in_shares(flavour):
+    recipe.check_processes(replace(flavour, loss="triplet"), 1)
+    with pytest.raises(UserError, match="train in one process"):
+        recipe.check_processes(replace(flavour, loss="triplet"), 2)
 
 
 def test_several_processes_need_as_many_gpus():
