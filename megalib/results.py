@@ -12,6 +12,15 @@ from megalib.files import Run, shown
 
 PAIRED = ["first", "second", "test images", "only first right", "only second right", "p"]
 PAIRED += ["added, points", "low", "high"]
+# Short names of the columns that `inference.infer` writes beside top-1; all lie in [0, 1].
+MEASURES = {
+    "top_5": "top-5",
+    "top_10": "top-10",
+    "mean_average_precision": "mAP",
+    "balanced_accuracy": "balanced",
+    "normalised_gain": "gain",
+    "untrained_accuracy": "untrained",
+}
 TEXT = dict.fromkeys(("image_id", "identity", "predicted", "match_id"), str)
 
 
@@ -62,12 +71,7 @@ def for_reading(results: pd.DataFrame) -> pd.DataFrame:
         "accuracy": "top-1",
         "low": "low",
         "high": "high",
-        "top_5": "top-5",
-        "top_10": "top-10",
-        "mean_average_precision": "mAP",
-        "balanced_accuracy": "balanced",
-        "normalised_gain": "gain",
-        "untrained_accuracy": "untrained",
+        **MEASURES,
         "images_per_second": "images/s",
     }
     kept = {column: name for column, name in names.items() if column in results}
@@ -102,19 +106,11 @@ def means(results: pd.DataFrame) -> pd.DataFrame:
         means of the other columns of `for_reading`; and where the same networks were run with
         random weights, the mean `untrained`, and `added`, the difference to it.
     """
-    kept = {
-        "top_5": "top-5",
-        "top_10": "top-10",
-        "mean_average_precision": "mAP",
-        "balanced_accuracy": "balanced",
-        "normalised_gain": "gain",
-        "untrained_accuracy": "untrained",
-    }
     rows = {}
     for name, own in results.groupby("flavour", sort=False):
         low, high = metrics.bootstrap_interval(own["n_correct"], own["n_query"])
         row = {"mean": own["accuracy"].mean(), "low": low, "high": high}
-        row |= {told: own[column].mean() for column, told in kept.items() if column in own}
+        row |= {told: own[column].mean() for column, told in MEASURES.items() if column in own}
         rows[name] = {"datasets": len(own)} | {key: 100 * value for key, value in row.items()}
         if "untrained" in row:
             rows[name]["added"] = rows[name]["mean"] - rows[name]["untrained"]
