@@ -12,7 +12,7 @@ from megalib.files import Run, shown
 
 PAIRED = ["first", "second", "test images", "only first right", "only second right", "p"]
 PAIRED += ["added, points", "low", "high"]
-# Short names of the columns that `inference.infer` writes beside top-1; all lie in [0, 1].
+# Short names of the shares that `inference.infer` writes beside top-1.
 MEASURES = {
     "top_5": "top-5",
     "top_10": "top-10",
