@@ -37,6 +37,7 @@ import torch
 from PIL import Image
 
 SEED = 0
+KIND = ["hardware", "task", "way", "size", "precision"]  # of a measurement
 BATCH = 64  # images, as `features.cached` takes them
 REFERENCE = {
     "nearest": "wildlife-tools 1.x, KnnClassifier",
@@ -365,18 +366,6 @@ def tell_arithmetic(options: argparse.Namespace, rows: pd.DataFrame) -> None:
         )
 
 
-def record(kind: str, rows: pd.DataFrame) -> None:
-    """Add rows to the measurements of the repository, in place of older ones of their kind."""
-    from megalib.files import DATA, whole_file
-
-    file = DATA / "measured" / f"{kind}.csv"
-    if file.is_file():
-        rows = pd.concat([pd.read_csv(file, dtype={"torch": str}), rows])
-    same = ["hardware", "task", "way", "size", "precision"]
-    with whole_file(file) as temporary:
-        rows.drop_duplicates(same, keep="last").to_csv(temporary, index=False)
-
-
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -400,7 +389,7 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="keep the rows in data/measured")
     options = parser.parse_args()
 
-    from megalib import devices, flavours
+    from megalib import devices, flavours, measured
 
     options.device = str(devices.pick_device(options.device))
     options.precision = devices.pick_precision(options.precision, torch.device(options.device))
@@ -411,7 +400,7 @@ def main() -> None:
         for kind in ("nearest", "identities"):
             rows = measure(kind, options)
             if options.record:
-                record("retrieval", rows)
+                measured.record("retrieval", rows, KIND)
         return
     with tempfile.TemporaryDirectory(prefix="megalib-benchmark-") as scratch:
         if options.folder is None:
@@ -424,7 +413,7 @@ def main() -> None:
             if options.scale == "published":
                 tell_arithmetic(options, rows)
             if options.record:
-                record("features", rows)
+                measured.record("features", rows, KIND)
 
 
 if __name__ == "__main__":

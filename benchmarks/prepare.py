@@ -30,15 +30,14 @@ import torch
 from PIL import Image
 from torchvision.transforms import Resize
 
-from megalib import catalogue, notebook, prepare, raw_data
+from megalib import catalogue, measured, notebook, prepare, raw_data
 from megalib.catalogue import Dataset
-from megalib.files import DATA, Run, shown
+from megalib.files import Run, shown
 
 if TYPE_CHECKING:
     from wildlife_datasets.datasets import WildlifeDataset
 
 SIZES = (256, 518)
-MEASURED = DATA / "measured" / "preparation.csv"
 
 
 def pictures(folder: Path) -> Dataset:
@@ -160,7 +159,7 @@ def main() -> None:
         shutil.rmtree(scratch)
     print(table.to_string(index=False))
     if options.record:
-        record(table)
+        measured.record("preparation", table, ["hardware", "way"])
 
 
 def measure(folder: Path, scratch: Path, rounds: int) -> pd.DataFrame:
@@ -190,13 +189,6 @@ def measure(folder: Path, scratch: Path, rounds: int) -> pd.DataFrame:
             "command": shlex.join(["python", *sys.argv]),
         }
     )
-
-
-def record(table: pd.DataFrame) -> None:
-    """Add the numbers to those that the book shows, in place of older ones of the same hardware."""
-    if MEASURED.is_file():
-        table = pd.concat([pd.read_csv(MEASURED), table])
-    table.drop_duplicates(["hardware", "way"], keep="last").to_csv(MEASURED, index=False)
 
 
 if __name__ == "__main__":

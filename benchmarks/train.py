@@ -36,14 +36,26 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from megalib import cost, devices, flavours, images, losses, networks, notebook, recipe, training
+from megalib import (
+    cost,
+    devices,
+    flavours,
+    images,
+    losses,
+    measured,
+    networks,
+    notebook,
+    recipe,
+    training,
+)
 from megalib.errors import UserError
-from megalib.files import Run, whole_file
+from megalib.files import Run
 from megalib.flavours import Flavour
 from megalib.recipe import Settings
 
 SEED, INDIVIDUALS = 0, 16
-WAYS = ("reference", "ours", "without loading")
+KIND = ["hardware", "flavour", "scale", "precision", "batch_size", "way"]  # of a measurement
+WAYS = ("reference", "megalib", "without loading")
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -99,7 +111,7 @@ def reference(
     return seen / (time.perf_counter() - began)
 
 
-def ours(
+def by_megalib(
     flavour: Flavour, options: argparse.Namespace, metadata: pd.DataFrame, folder: Path
 ) -> float:
     """Images per second of `training.train`, after its first epoch."""
@@ -188,8 +200,8 @@ def memory(options: argparse.Namespace, loaders: int) -> float:
 
 def alone(way: str, flavour: Flavour, options: argparse.Namespace) -> tuple[float, float]:
     """One way in a process of its own: images per second and memory."""
-    work = {"reference": reference, "ours": ours, "without loading": without_loading}[way]
-    loaders = {"reference": 1, "ours": options.workers, "without loading": 0}[way]
+    work = {"reference": reference, "megalib": by_megalib, "without loading": without_loading}[way]
+    loaders = {"reference": 1, "megalib": options.workers, "without loading": 0}[way]
     with tempfile.TemporaryDirectory(prefix="megalib-benchmark-") as scratch:
         folder = Run(scratch).images(flavour.stored_size)
         count = options.images or max(256, (options.warm_up + 6) * flavour.batch_size)
@@ -236,14 +248,6 @@ def measure(flavour: Flavour, options: argparse.Namespace) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def record(rows: pd.DataFrame) -> None:
-    """Add rows to the measurements that the book shows, in place of older ones of their kind."""
-    kind = ["hardware", "flavour", "scale", "precision", "batch_size", "way"]
-    table = pd.concat([cost.measured(), rows]).drop_duplicates(kind, keep="last")
-    with whole_file(cost.MEASURED) as temporary:
-        table.to_csv(temporary, index=False)
-
-
 def main() -> None:
     """Measure one flavour or all, print, and keep what was measured if asked to."""
     parser = argparse.ArgumentParser(
@@ -283,7 +287,7 @@ def main() -> None:
         )
         print(rows[columns].to_string(index=False), flush=True)
         if options.record:
-            record(rows)
+            measured.record("training", rows, KIND)
 
 
 if __name__ == "__main__":

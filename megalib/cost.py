@@ -8,11 +8,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from megalib import networks, published
-from megalib.files import DATA
 from megalib.flavours import FLAVOURS, Flavour, short_name
 
 BACKWARD = 3  # operations of a training step, in those of a forward pass
-MEASURED = DATA / "measured" / "training.csv"
 
 
 def flops(flavour: Flavour) -> int:
@@ -94,14 +92,6 @@ def full_training() -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def measured() -> pd.DataFrame:
-    """What `benchmarks/train.py` measured at published scale, one row per measurement.
-
-    Columns that an older measurement did not note are NaN.
-    """
-    return pd.read_csv(MEASURED, dtype={"torch": str, "timm": str, "cuda": str})
-
-
 def hours(measurements: pd.DataFrame) -> pd.DataFrame:
     """Estimate the hours of each flavour's full training from measured rates of this loop.
 
@@ -109,14 +99,14 @@ def hours(measurements: pd.DataFrame) -> pd.DataFrame:
     measured one nearest in operations per image, in proportion to these.
 
     Args:
-        measurements: of `measured`.
+        measurements: of `measured.read`, of the training.
 
     Returns:
         By hardware and precision (rows), hours of each flavour (columns).
     """
     images, operations = training_images(), {name: flops(FLAVOURS[name]) for name in FLAVOURS}
     rows = {}
-    own = measurements[measurements["way"] == "ours"]
+    own = measurements[measurements["way"] == "megalib"]
     for key, part in own.groupby(["hardware", "precision"], sort=False):
         rates = part.groupby("flavour")["images_per_second"].max()
         rows[key] = {}

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from megalib import book, metrics, published
-from megalib.files import DATA, PUBLISHED
+from megalib import book, measured, metrics, published
+from megalib.files import PUBLISHED
 from megalib.flavours import FLAVOURS
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.config import Config
 
-MEASURED = DATA / "measured"
 SMALL_TEST = 300  # images
 
 
@@ -28,7 +27,7 @@ def facts() -> dict[str, str]:
     """All numbers by name, as text."""
     return {
         **_values(PUBLISHED / "quoted.csv"),
-        **_values(MEASURED / "sift_lions.csv"),
+        **_values(measured.FOLDER / "sift_lions.csv"),
         **_accuracies(),
         **_recipes(),
         **_measurements(),
@@ -94,7 +93,7 @@ def _measurements() -> dict[str, str]:
 
 
 def _ratio(stage: str, **chosen: str) -> float:
-    table = pd.read_csv(MEASURED / f"{stage}.csv")
+    table = measured.read(stage)
     ours = (table[list(chosen)] == pd.Series(chosen)).all(axis=1) & (table["way"] == "megalib")
     return table.loc[table.index[ours], "ratio"].sort_values().iloc[-1]
 

@@ -5,7 +5,7 @@ import importlib.util
 import pandas as pd
 import pytest
 
-from megalib import cost
+from megalib import cost, measured
 from megalib.files import ROOT
 from megalib.flavours import FLAVOURS
 
@@ -49,7 +49,7 @@ def test_hours_follow_from_rate_and_operations():
             "hardware": "abacus",
             "precision": "fp32",
             "flavour": [TINY, TINY],
-            "way": ["ours", "reference"],
+            "way": ["megalib", "reference"],
             "images_per_second": [10.0, 99.0],
         }
     )
@@ -66,7 +66,7 @@ def test_a_flavour_that_was_not_measured_is_judged_by_the_nearest_in_size():
             "hardware": "abacus",
             "precision": "fp32",
             "flavour": [large, small],
-            "way": "ours",
+            "way": "megalib",
             "images_per_second": [3.0, 10.0],
         }
     )
@@ -103,19 +103,6 @@ def benchmark():
     return module
 
 
-def test_the_benchmark_records_rows_that_the_page_reads(benchmark, tmp_path, monkeypatch):
-    kept = cost.measured()
-    monkeypatch.setattr(cost, "MEASURED", tmp_path / "training.csv")
-    kept.to_csv(cost.MEASURED, index=False)
-    row = dict.fromkeys(kept.columns, "x") | {"images_per_second": 7.0, "batch_size": 8}
-    for rate in (7.0, 9.0):
-        benchmark.record(pd.DataFrame([row | {"images_per_second": rate}]))
-    table = cost.measured()
-    assert len(table) == len(kept) + 1, "the older measurement of the same kind is replaced"
-    assert table["images_per_second"].iloc[-1] == 9.0
-    assert list(table.columns) == list(kept.columns)
-
-
 def test_only_networks_at_published_scale_are_recorded(benchmark, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["train.py", "--record"])
     with pytest.raises(SystemExit):
@@ -124,10 +111,10 @@ def test_only_networks_at_published_scale_are_recorded(benchmark, monkeypatch, c
 
 
 def test_measurements_name_their_hardware_and_command():
-    table = cost.measured()
+    table = measured.read("training")
     assert {"hardware", "torch", "flavour", "precision", "images_per_second"} <= set(table)
     assert set(table["scale"]) == {"published"}
-    assert set(table["way"]) <= {"ours", "reference", "without loading"}
+    assert set(table["way"]) <= {"megalib", "reference", "without loading"}
     assert (table["images_per_second"] > 0).all()
     assert table["command"].str.startswith("python benchmarks/train.py").all()
     assert set(table["flavour"]) <= set(FLAVOURS)

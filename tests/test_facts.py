@@ -8,7 +8,7 @@ import nbformat
 import pytest
 import yaml
 
-from megalib import facts, parameters, published
+from megalib import facts, measured, parameters, published
 from megalib.files import ROOT
 
 PAGES = sorted((ROOT / "book").glob("*.md"))
@@ -43,7 +43,7 @@ def test_ratios_are_the_best_of_ours():
         ("features", "features_bf16", {"precision": "bf16"}),
         ("retrieval", "retrieval", {}),
     ):
-        with (facts.MEASURED / f"{stage}.csv").open(newline="") as file:
+        with (measured.file(stage)).open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if row["way"] == "megalib"]
         ratios = [float(row["ratio"]) for row in rows if chosen.items() <= row.items()]
         assert known[f"faster_{name}"] == f"{max(ratios):.1f}"
