@@ -11,10 +11,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import timm
 import torch
@@ -366,6 +368,18 @@ def train_alone(runs, values):
     launch.train(parameters.declared("2_train") | values)
 
 
+def kill(process):
+    """Kill a training, and after it the processes that load its images, which would wait on."""
+    loaders = []
+    with suppress(psutil.NoSuchProcess):  # it has just ended by itself
+        loaders = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.join()
+    for loader in loaders:
+        with suppress(psutil.NoSuchProcess):
+            loader.kill()
+
+
 @pytest.mark.slow
 def test_killed_ten_times_at_random_moments_it_ends_with_the_same_weights(prepared):
     """`kill -9`, also while a checkpoint is written: one is written after each step."""
@@ -406,8 +420,7 @@ def test_killed_ten_times_at_random_moments_it_ends_with_the_same_weights(prepar
                 break
             time.sleep(0.001)
         time.sleep(chance.uniform(0, 0.02))
-        process.kill()
-        process.join()
+        kill(process)
         kills += process.exitcode == -signal.SIGKILL
     run_to_its_end()
     assert kills == 10
