@@ -37,7 +37,8 @@ import torch
 from PIL import Image
 
 SEED = 0
-KIND = ["hardware", "task", "way", "size", "precision"]  # of a measurement
+# Of a measurement; the command, since each run measures the reference anew.
+KIND = ["hardware", "task", "way", "size", "precision", "command"]
 BATCH = 64  # images, as `features.cached` takes them
 REFERENCE = {
     "nearest": "wildlife-tools 1.x, KnnClassifier",

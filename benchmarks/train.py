@@ -54,7 +54,8 @@ from megalib.flavours import Flavour
 from megalib.recipe import Settings
 
 SEED, INDIVIDUALS = 0, 16
-KIND = ["hardware", "flavour", "scale", "precision", "batch_size", "way"]  # of a measurement
+# Of a measurement; the command, since each run measures the reference anew.
+KIND = ["hardware", "flavour", "scale", "precision", "batch_size", "way", "command"]
 WAYS = ("reference", "megalib", "without loading")
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
