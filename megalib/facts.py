@@ -95,7 +95,7 @@ def _measurements() -> dict[str, str]:
 def _ratio(stage: str, **chosen: str) -> float:
     table = measured.read(stage)
     ours = (table[list(chosen)] == pd.Series(chosen)).all(axis=1) & (table["way"] == "megalib")
-    return table.loc[table.index[ours], "ratio"].sort_values().iloc[-1]
+    return table.loc[ours, "ratio"].max()
 
 
 def binder_link(repository: str) -> str:

@@ -13,6 +13,7 @@ from .built_book import HTML, IN_CI, needs_book, pages
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 MOST_BYTES = 3_000_000  # that a page and all it loads take on their way to the reader
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+SETTLING = 600  # milliseconds; half of them after a change of width, the theme looks what scrolls
 
 pytestmark = [
     pytest.mark.slow,
@@ -88,6 +89,7 @@ def test_a_page_passes_the_gates(page, site, address):
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     page.set_viewport_size(DESKTOP)
+    page.wait_for_timeout(SETTLING)
     assert mistakes == [] and page.elsewhere == []
     assert sum(map(sent_bytes, page.files)) < MOST_BYTES
     assert barriers(page) == {}

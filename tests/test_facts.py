@@ -45,7 +45,8 @@ def test_ratios_are_the_best_of_ours():
     ):
         with (measured.file(stage)).open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if row["way"] == "megalib"]
-        ratios = [float(row["ratio"]) for row in rows if chosen.items() <= row.items()]
+        rows = [row for row in rows if chosen.items() <= row.items()]
+        ratios = [float(row["ratio"]) for row in rows if row["ratio"]]  # not all had a reference
         assert known[f"faster_{name}"] == f"{max(ratios):.1f}"
 
 
