@@ -1,6 +1,4 @@
 // Names for what the theme leaves without one, so that screen readers can say what it is.
-// The theme lets the keyboard reach what scrolls, but looks before all is laid out: let it look again.
-window.addEventListener("load", () => window.dispatchEvent(new Event("resize")));
 document.addEventListener("DOMContentLoaded", () => {
   for (const summary of document.querySelectorAll("nav summary:not([aria-label])")) {
     const page = summary.closest("li")?.querySelector("a");
@@ -14,3 +12,6 @@ document.addEventListener("DOMContentLoaded", () => {
     list.removeAttribute("role");
   }
 });
+
+// The theme lets the keyboard reach what scrolls, but looks before all is laid out: let it look again.
+window.addEventListener("load", () => window.dispatchEvent(new Event("resize")));
