@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from megalib import processes
 from megalib.flavours import Flavour
 from megalib.images import Key, SeededImageFiles
 
@@ -117,6 +118,7 @@ def loader(
         batch_sampler=keys,
         num_workers=workers,
         pin_memory=device.type == "cuda",
+        worker_init_fn=processes.end_with_parent,
         # Its own generator: the global one must not depend on how images are loaded.
         generator=torch.Generator().manual_seed(keys.seed),
     )

@@ -5,7 +5,6 @@ the disk, so a process that is killed while it writes leaves the one before.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from megalib.errors import UserError
-from megalib.files import shown
+from megalib.files import shown, whole_folder
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 
@@ -43,23 +41,12 @@ def write(
         UserError: the disk is full or the folder cannot be written.
     """
     target = folder / f"step-{step:08d}"
-    temporary = folder / f".step-{step:08d}.part{os.getpid()}"
     tensors, groups = _flat(optimizer)
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+    with whole_folder(target) as temporary:
         save_file(_plain(model.state_dict()), temporary / MODEL)
         save_file(_plain(tensors), temporary / OPTIMIZER)
         text = json.dumps({"step": step, **state, "groups": groups}, indent=1)
         (temporary / STATE).write_text(text + "\n")
-        for path in (*temporary.iterdir(), temporary):
-            _to_disk(path)  # else a power cut could leave a complete name with empty files
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.replace(target)
-        _to_disk(folder)
-    except (OSError, RuntimeError) as error:  # safetensors tells a full disk as its own error
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise UserError(f"cannot write {shown(target)}: {error}; free or unlock it") from error
     for old in found(folder)[:-keep]:
         shutil.rmtree(old)
     return target
@@ -78,20 +65,39 @@ def clean(folder: Path) -> None:
     for leftover in folder.glob(".step-*"):
         shutil.rmtree(leftover)
     for checkpoint in reversed(found(folder)):
-        try:
-            read_state(checkpoint)
-            load_file(checkpoint / MODEL)
-            load_file(checkpoint / OPTIMIZER)
+        reason = _damage(checkpoint)
+        if reason is None:
             return
-        except (SafetensorError, ValueError, FileNotFoundError) as error:
-            reason = " ".join(str(error).split())
-            print(f"{shown(checkpoint)} is damaged and removed: {reason}")
-            shutil.rmtree(checkpoint)
+        print(f"{shown(checkpoint)} is damaged and removed: {reason}")
+        shutil.rmtree(checkpoint)
+
+
+def _damage(checkpoint: Path) -> str | None:
+    """What is wrong with the files of a checkpoint, or None."""
+    try:
+        state = read_state(checkpoint)
+        load_file(checkpoint / MODEL)
+        load_file(checkpoint / OPTIMIZER)
+        if checkpoint.name != f"step-{state['step']:08d}" or not isinstance(state["facts"], dict):
+            return f"{STATE} does not belong to it"
+    except (SafetensorError, ValueError, OSError) as error:
+        return " ".join(str(error).split())
+    except (KeyError, TypeError) as error:
+        return f"{STATE} is not complete: {error}"
+    return None
 
 
 def read_state(checkpoint: Path) -> dict[str, Any]:
-    """The JSON part of a checkpoint."""
-    return json.loads((checkpoint / STATE).read_text())
+    """The JSON part of a checkpoint.
+
+    Raises:
+        ValueError: it is no JSON object.
+        OSError: it cannot be read.
+    """
+    state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+    if not isinstance(state, dict):
+        raise ValueError(f"{STATE} holds no JSON object")
+    return state
 
 
 def load(checkpoint: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -116,15 +122,6 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
         for name in names
         if ours.get(name) != theirs.get(name)
     )
-
-
-def _to_disk(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _flat(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], list[dict]]:

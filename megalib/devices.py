@@ -1,6 +1,7 @@
 """Where to compute, how precisely, and how much memory that takes."""
 
 import os
+import re
 import resource
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.tracking import get_available_trackers
 
+from megalib import locks
 from megalib.errors import UserError, choose
 from megalib.flavours import Flavour
 
@@ -54,6 +56,22 @@ def is_first_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
+@contextmanager
+def first_alone(guarded: Path, what: str) -> Iterator[None]:
+    """Hold the lock of what one or several processes make together, see `locks.held`.
+
+    Only the first of several takes it. It does not wait then, since the others would wait for it.
+
+    Raises:
+        UserError: other processes make it, or the lock cannot be written.
+    """
+    if not is_first_process():
+        yield
+        return
+    with locks.held(guarded, what, wait=int(os.environ.get("WORLD_SIZE", "1")) == 1):
+        yield
+
+
 def pick_precision(name: str, device: torch.device) -> str:
     """The precision of matrix products: "fp32", "bf16" or "fp16".
 
@@ -92,11 +110,32 @@ def memory_told(flavour: Flavour) -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+    except (RuntimeError, MemoryError) as error:
+        if is_about_loaders(error):
+            raise UserError(LOADER_LOST) from error
+        if not is_about_memory(error):
             raise
         told = f"out of memory with batch_size {flavour.batch_size}: {_smaller(flavour)}"
         raise UserError(told) from error
+
+
+LOADER_LOST = (
+    "a process that loads images was killed, as happens when memory or /dev/shm is full: "
+    "use fewer of them, or none with -p workers 0"
+)
+
+
+def is_about_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out, of a GPU or of the machine."""
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or "allocate memory" in str(error)
+
+
+def is_about_loaders(error: Exception) -> bool:
+    """Whether an error of torch says that a loader process did not live to its end."""
+    return isinstance(error, RuntimeError) and bool(
+        re.search(r"DataLoader worker .*(exited unexpectedly|is killed by signal)", str(error))
+    )
 
 
 def _smaller(flavour: Flavour) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -12,12 +11,12 @@ from typing import Any
 import pandas as pd
 import torch
 from huggingface_hub import HfApi
-from safetensors import SafetensorError
 
 from megalib import checkpoints, devices, networks, splits
 from megalib.errors import UserError
-from megalib.files import DATA, Run, shown
+from megalib.files import DATA, Run, shown, whole_folder
 from megalib.flavours import Flavour, beside_published
+from megalib.history import COLUMNS
 
 FACTS = "training.json"  # beside the weights: what made them
 NEEDED = ("config.json", "model.safetensors", "README.md", FACTS)
@@ -45,28 +44,16 @@ def write(
         UserError: the disk is full or the folder cannot be written.
     """
     folder = run.weights(flavour.name)
-    temporary = folder.with_name(f".{folder.name}.part{os.getpid()}")
     known = {
         "datasets": datasets(metadata).to_dict("index"),
         "individuals": metadata["identity"].nunique(),
         **facts,
     }
     card = model_card(flavour, run, known, history, backbone.num_features)
-    try:
-        for leftover in folder.parent.glob(f".{folder.name}.part*"):  # of a killed process
-            shutil.rmtree(leftover)
-        temporary.mkdir(parents=True)
+    with whole_folder(folder) as temporary:
         networks.save(backbone, flavour, temporary)
         (temporary / "README.md").write_text(card)
         (temporary / FACTS).write_text(json.dumps(known, indent=2) + "\n")
-        folder.mkdir(exist_ok=True)
-        (folder / FACTS).unlink(missing_ok=True)  # it must never stand beside other weights
-        for name in NEEDED:  # the facts last: where they are, the folder is complete
-            (temporary / name).replace(folder / name)
-        temporary.rmdir()
-    except (OSError, SafetensorError) as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise UserError(f"cannot write {shown(folder)}: {error}; free or unlock it") from error
     shutil.rmtree(run.checkpoints(flavour.name), ignore_errors=True)
 
 
@@ -90,9 +77,9 @@ def is_finished(flavour: Flavour, run: Run, facts: dict[str, Any]) -> bool:
     their code was another is said.
     """
     folder = run.weights(flavour.name)
-    if not (folder / FACTS).is_file():
+    known = _facts_beside(folder)
+    if known is None:
         return False
-    known = json.loads((folder / FACTS).read_text())
     theirs = {name: known.get(name) for name in facts}
     same_code = theirs["code"] == facts["code"]
     differs = checkpoints.differences(facts | {"code": theirs["code"]}, theirs)
@@ -109,9 +96,43 @@ def is_finished(flavour: Flavour, run: Run, facts: dict[str, Any]) -> bool:
     return finished
 
 
+def _facts_beside(folder: Path) -> dict[str, Any] | None:
+    """What made the weights of a folder; None where it is not complete, which is said."""
+    if not (folder / FACTS).is_file():
+        return None
+    missing = [name for name in NEEDED if not (folder / name).is_file()]
+    try:
+        known = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        if not isinstance(known, dict):
+            raise ValueError("no JSON object")
+    except ValueError as error:
+        known, missing = None, [f"a readable {FACTS} ({' '.join(str(error).split())})"]
+    if missing:
+        if devices.is_first_process():
+            print(f"{shown(folder)} lacks {', '.join(missing)}: it is trained again")
+        return None
+    return known
+
+
 def read_history(flavour: Flavour, run: Run) -> pd.DataFrame:
-    """The history that a training wrote, one row per epoch."""
-    return pd.read_csv(run.history(flavour.name))
+    """The history that a training wrote, one row per epoch.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    file = run.history(flavour.name)
+    try:
+        history = pd.read_csv(file)
+        missing = set(COLUMNS) - set(history)
+        reason = f"it lacks {', '.join(sorted(missing))}" if missing else "it has no rows"
+    except (OSError, ValueError) as error:
+        history, reason = pd.DataFrame(), getattr(error, "strerror", None) or str(error)
+    if history.empty or missing:
+        raise UserError(
+            f"cannot read the history {shown(file)}: {reason}; bring it back, or train anew with "
+            "-p resume never"
+        )
+    return history
 
 
 def model_card(

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
+from megalib import devices, processes
 from megalib.errors import UserError
 from megalib.files import inside, shown, whole_file
 from megalib.flavours import Flavour
@@ -49,24 +51,17 @@ def extract(
         float32 array of shape (len(images), d), one row per image in the order of `images`.
 
     Raises:
-        UserError: an embedding is not finite, or an image cannot be read.
+        UserError: an embedding is not finite, an image cannot be read, or memory runs out even
+            for single images.
     """
     home = next(model.parameters()).device
     kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     rows = np.full((len(images), model.num_features), np.nan, dtype=np.float32)
-    pinned = device.type == "cuda"
-    loader = DataLoader(images, batch_size, num_workers=workers, pin_memory=pinned)
-    start = 0
     try:
         # Not in inference mode: weights that are moved in it could never be trained again.
         model.to(device)
         with evaluating(model), torch.inference_mode():
-            for pixels, _ in tqdm(loader, label, leave=False, mininterval=2, unit="batch"):
-                pixels = pixels.to(device, non_blocking=True)
-                with torch.autocast(device.type, kind, enabled=kind is not None):
-                    embeddings = model(pixels)
-                rows[start : start + len(pixels)] = embeddings.float().cpu().numpy()
-                start += len(pixels)
+            _fill(rows, model, images, device, batch_size, workers, kind, label)
     finally:
         model.to(home)
     unfit = np.flatnonzero(~np.isfinite(rows).all(axis=1))
@@ -76,6 +71,56 @@ def extract(
             f"{_path(images, int(unfit[0]))}; look at the weights, or use precision fp32"
         )
     return rows
+
+
+def _fill(
+    rows: np.ndarray,
+    model: torch.nn.Module,
+    images: ImageFiles | Subset,
+    device: torch.device,
+    batch_size: int,
+    workers: int,
+    kind: torch.dtype | None,
+    label: str,
+) -> None:
+    """Write the embedding of each image into its row, in smaller batches where memory runs out.
+
+    Raises:
+        UserError: memory runs out with single images, or a loader process was killed.
+    """
+    start = 0
+    while True:
+        rest = Subset(images, range(start, len(images)))
+        loader = DataLoader(
+            rest,
+            batch_size,
+            num_workers=workers,
+            pin_memory=device.type == "cuda",
+            worker_init_fn=processes.end_with_parent,
+        )
+        try:
+            for pixels, _ in tqdm(loader, label, leave=False, mininterval=2, unit="batch"):
+                pixels = pixels.to(device, non_blocking=True)
+                with torch.autocast(device.type, kind, enabled=kind is not None):
+                    embeddings = model(pixels)
+                rows[start : start + len(pixels)] = embeddings.float().cpu().numpy()
+                start += len(pixels)
+            return
+        except UserError as error:  # a loader process puts its traceback into the message
+            raise UserError(str(error).strip().splitlines()[-1].split("UserError: ")[-1]) from error
+        except (RuntimeError, MemoryError) as error:
+            if devices.is_about_loaders(error):
+                raise UserError(f"{label}: {devices.LOADER_LOST}") from error
+            if not devices.is_about_memory(error):
+                raise
+            if batch_size == 1:
+                raise UserError(
+                    f"{label}: too little memory for a single image: take a smaller flavour"
+                ) from error
+        batch_size //= 2
+        print(f"{label}: too little memory, going on with batches of {batch_size} images")
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
 
 
 @contextmanager
@@ -129,10 +174,29 @@ def cached(
     Raises:
         UserError: as `extract`; a path leaves the image folder; or a file cannot be written.
     """
-    key, state = key_of(model, flavour, images, precision), PartialState()
-    rows = read(path, key, label)
-    if rows is not None:
+    key = key_of(model, flavour, images, precision)
+    with devices.first_alone(path, f"extraction of {label}"):
+        rows = read(path, key, label)
+        if rows is None:
+            how = (device, workers, precision, label)
+            rows = _extract_in_parts(path, key, model, images, *how)
+        if PartialState().is_main_process:
+            shutil.rmtree(_parts_folder(path), ignore_errors=True)
         return rows
+
+
+def _extract_in_parts(
+    path: Path,
+    key: str,
+    model: torch.nn.Module,
+    images: ImageFiles,
+    device: torch.device,
+    workers: int,
+    precision: str,
+    label: str,
+) -> np.ndarray:
+    """Extract what no complete part holds, join the parts, and remove them."""
+    state = PartialState()
     most = PART if device.type == "cpu" else PART_ON_GPU
     parts = _parts(len(images), state.num_processes, most)
     for number, chosen in enumerate(parts):
@@ -146,8 +210,6 @@ def cached(
         found = [read(_part(path, chosen), _part_key(key, chosen), label) for chosen in parts]
         seconds = sum(_seconds(_part(path, chosen)) for chosen in parts) / state.num_processes
         save(path, np.concatenate(found), key, seconds)
-        for leftover in path.parent.glob(f"{path.stem}.part*.safetensors"):
-            leftover.unlink()
     state.wait_for_everyone()
     return read(path, key, label)
 
@@ -158,8 +220,12 @@ def _parts(images: int, processes: int, most: int) -> list[range]:
     return [range(start, min(start + size, images)) for start in range(0, images, size)]
 
 
+def _parts_folder(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.parts")
+
+
 def _part(path: Path, chosen: range) -> Path:
-    return path.with_name(f"{path.stem}.part{chosen.start:07d}.safetensors")
+    return _parts_folder(path) / f"{chosen.start:07d}.safetensors"
 
 
 def _part_key(key: str, chosen: range) -> str:

@@ -20,6 +20,11 @@ FIRST_IMAGES = 64  # the loss of so many is that of the start, before much is le
 # A mean loss this many times that of the start has diverged. ArcFace cannot grow far: at published
 # scale it starts near 40, and no angle makes it larger than about four times that.
 DIVERGED = 1.5
+# Of the table; `Meter` says what they hold.
+COLUMNS = (
+    *("epoch", "learning_rate", "loss", "images", "images_per_second", "seconds", "memory"),
+    "validation",
+)
 
 
 class Meter:

@@ -2,8 +2,10 @@
 
 import hashlib
 import inspect
+import io
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -17,16 +19,20 @@ from PIL import Image
 from torchvision.transforms import Resize
 from tqdm import tqdm
 
-from megalib import catalogue, raw_data, record, splits
+from megalib import catalogue, locks, raw_data, record, splits
 from megalib.catalogue import Dataset
 from megalib.errors import UserError
-from megalib.files import Run, inside, shown, whole_file
+from megalib.files import Run, inside, shown, whole_file, write_whole
 
 if TYPE_CHECKING:
     from wildlife_datasets.datasets import WildlifeDataset
 
 # Another version of these may decode, resize or encode to other pixels.
 PIXEL_MAKERS = ("wildlife-datasets", "opencv-python-headless", "pillow", "torchvision")
+UNREADABLE = "not readable as an image"
+MEMORY_SHORT = re.compile("[Ii]nsufficient memory|[Ff]ailed to allocate|allocate memory")
+# What decoding takes at most: three copies of three colours, and the coefficients of a JPEG.
+BYTES_A_PIXEL = 18
 PROBLEM_COLUMNS = ["image_id", "raw_path", "reason"]
 
 
@@ -92,24 +98,24 @@ def prepare(
     if metadata is None:
         metadata = _split(dataset, _with_prepared_names(dataset, source), train_share, seed)
     jobs, problems = _plan(dataset, source, metadata, run, sizes)
-    waiting = _unfinished(jobs, source, run, dataset)
-    problems += _make(waiting, source, dataset, metadata, len(jobs))
-
-    lost = {problem.image_id for problem in problems}
-    metadata = metadata[~metadata["image_id"].astype(str).isin(lost)]
-    _write_problems(run.problems(dataset.name), problems)
-    if metadata.empty:
-        raise UserError(
-            f"none of the {len(problems)} images of {dataset.name} could be prepared: "
-            f"see {shown(run.problems(dataset.name))}"
-        )
-    if lost and dataset.own is not None and published_metadata is None:
-        # Nothing has been published of these: only what can be read is divided.
-        rows = metadata[dataset.columns].reset_index(drop=True)
-        metadata = _split(dataset, rows, train_share, seed)
-    with whole_file(run.metadata(dataset.name)) as temporary:
-        metadata.to_csv(temporary)
-    print(_summary(dataset, run, metadata, len(jobs) - len(waiting), len(problems)))
+    with locks.held(run.metadata(dataset.name), f"preparation of {dataset.name}"):
+        kept, failed = _make_missing(jobs, source, dataset, metadata, run)
+        problems += failed
+        lost = {problem.image_id for problem in problems}
+        metadata = metadata[~metadata["image_id"].astype(str).isin(lost)]
+        _write_problems(run.problems(dataset.name), problems)
+        if metadata.empty:
+            raise UserError(
+                f"none of the {len(problems)} images of {dataset.name} could be prepared: "
+                f"see {shown(run.problems(dataset.name))}"
+            )
+        if lost and dataset.own is not None and published_metadata is None:
+            # Nothing has been published of these: only what can be read is divided.
+            rows = metadata[dataset.columns].reset_index(drop=True)
+            metadata = _split(dataset, rows, train_share, seed)
+        with whole_file(run.metadata(dataset.name)) as temporary:
+            metadata.to_csv(temporary)
+    print(_summary(dataset, run, metadata, kept, len(problems)))
     return metadata
 
 
@@ -167,7 +173,7 @@ def _unfinished(
     jobs: list[_Job], source: "WildlifeDataset", run: Run, dataset: Dataset
 ) -> list[_Job]:
     """The jobs whose images are missing, after outdated ones have been removed."""
-    code = "".join(inspect.getsource(function) for function in (_make_image, crop))
+    code = "".join(inspect.getsource(function) for function in (_make_image, _encoded, crop))
     rule = {
         "crop": dataset.crop,
         "code": hashlib.sha256(code.encode()).hexdigest(),
@@ -179,6 +185,30 @@ def _unfinished(
     return [job for job in jobs if not all(map(os.path.isfile, job.targets.values()))]
 
 
+def _make_missing(
+    jobs: list[_Job],
+    source: "WildlifeDataset",
+    dataset: Dataset,
+    metadata: pd.DataFrame,
+    run: Run,
+) -> tuple[int, list[Problem]]:
+    """Make the images that are not there; return how many were, and what could not be made.
+
+    Raises:
+        UserError: there is too little memory, or a file cannot be written.
+    """
+    try:
+        waiting = _unfinished(jobs, source, run, dataset)
+        failed = _make(waiting, source, dataset, metadata, len(jobs))
+    except MemoryError as error:
+        raise UserError(
+            f"too little memory to prepare {dataset.name}: {error or 'an image does not fit'}; "
+            "close other programs or take a larger machine, what is finished is kept"
+        ) from error
+    record.complete(run, dataset.name)
+    return len(jobs) - len(waiting), failed
+
+
 def _make(
     jobs: list[_Job],
     source: "WildlifeDataset",
@@ -186,55 +216,143 @@ def _make(
     metadata: pd.DataFrame,
     total: int,
 ) -> list[Problem]:
-    """Make the images on all threads; return what could not be made, in the metadata's order."""
+    """Make the images on all threads; return what could not be made, in the metadata's order.
+
+    What fails is tried once more, alone: beside others there may have been too little memory for
+    it, which must never cost a photograph.
+
+    Raises:
+        MemoryError: there is too little even for one picture alone.
+    """
     pictures: dict[str, list[_Job]] = {}
     for job in jobs:
         pictures.setdefault(source.df["path"].iloc[job.source_row], []).append(job)
-    failed = []
-    bar = tqdm(total=total, initial=total - len(jobs), desc=dataset.name, unit="image")
-    # Threads suffice: OpenCV and Pillow give up the lock while they decode, resize and encode.
-    with bar, ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        parts = pool.map(lambda part: _make_from_one(source, part, dataset.crop), pictures.values())
-        for part, reasons in zip(pictures.values(), parts, strict=True):
-            failed += [
-                (job, reasons[job.metadata_row]) for job in part if reasons[job.metadata_row]
-            ]
+    reasons: dict[int, str] = {}
+    with tqdm(total=total, initial=total - len(jobs), desc=dataset.name, unit="image") as bar:
+        again, starved = [], 0
+        for part, outcome in _on_threads(source, list(pictures.values()), dataset.crop):
+            starved += outcome is None
+            if outcome is None or any(outcome.values()):
+                again.append(part)
+            else:
+                bar.update(len(part))
+        if starved:
+            print(
+                f"{dataset.name}: too little memory for {torch.get_num_threads()} threads, "
+                f"{starved} pictures are read one after another"
+            )
+        for part in again:
+            reasons |= _make_from_one(source, part, dataset.crop, alone=True)
             bar.update(len(part))
-    failed.sort(key=lambda pair: pair[0].metadata_row)
     return [
         Problem(
             str(metadata["image_id"].iloc[job.metadata_row]),
             source.df["path"].iloc[job.source_row],
-            reason,
+            reasons[job.metadata_row],
         )
-        for job, reason in failed
+        for job in sorted(jobs, key=lambda job: job.metadata_row)
+        if reasons.get(job.metadata_row)
     ]
 
 
-def _make_from_one(source: "WildlifeDataset", jobs: list[_Job], rule: str) -> dict[int, str]:
-    """Make all images of one picture; return the reason of each failure, or "", by job."""
+def _on_threads(
+    source: "WildlifeDataset", pictures: list[list[_Job]], rule: str
+) -> Iterator[tuple[list[_Job], dict[int, str] | None]]:
+    """Make the images of each picture; give its jobs and `_make_from_one`'s answer, in order.
+
+    The answer is None where memory was too little. Threads suffice: OpenCV and Pillow give up the
+    lock while they decode, resize and encode.
+    """
+
+    def make(part: list[_Job]) -> dict[int, str] | None:
+        try:
+            return _make_from_one(source, part, rule)
+        except MemoryError:
+            return None
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        try:
+            outcomes = pool.map(make, pictures)
+        except RuntimeError:  # not even a thread fits into memory
+            outcomes = (None for _ in pictures)
+        yield from zip(pictures, outcomes, strict=True)
+
+
+def _make_from_one(
+    source: "WildlifeDataset", jobs: list[_Job], rule: str, alone: bool = False
+) -> dict[int, str]:
+    """Make all images of one picture; return the reason of each failure, or "", by job.
+
+    Raises:
+        MemoryError: there was too little memory; where nothing else runs (`alone`), libraries that
+            hide this are seen through.
+    """
+    row = jobs[0].source_row
     try:
-        picture = source.get_image(jobs[0].source_row)
+        picture = source.get_image(row)
     except Exception as error:  # decoders fail in many ways, and one file must not stop the run
-        reason = _why_unreadable(source, jobs[0].source_row, error)
+        _raise_if_memory(error)
+        reason = _why_unreadable(source, row, error)
+        if alone and reason == UNREADABLE:
+            _claim_memory_for(Path(source.get_absolute_path(source.df["path"].iloc[row])))
         return {job.metadata_row: reason for job in jobs}
     return {job.metadata_row: _make_image(source, picture, job, rule) for job in jobs}
 
 
 def _make_image(source: "WildlifeDataset", picture: Image.Image, job: _Job, rule: str) -> str:
-    """Make one image in all its sizes; return why it failed, or ""."""
+    """Make one image in all its sizes; return why it failed, or "".
+
+    Raises:
+        MemoryError: there was too little memory.
+    """
     try:
         image = crop(source, picture, job.source_row, rule)
         resized = {size: Resize(size)(image) for size in job.targets}
     except Exception as error:  # such as a box outside the picture
+        _raise_if_memory(error)
         return f"cannot be cropped by the rule {rule}: {_one_line(error)}"
     for size, image in resized.items():
         try:
-            with whole_file(job.targets[size]) as temporary:
-                image.save(temporary)
+            write_whole(job.targets[size], _encoded(image, job.targets[size].name))
         except (ValueError, OSError) as error:  # no format, too long a side, or too long a name
             return f"cannot be saved: {_one_line(error)}"
     return ""
+
+
+def _encoded(image: Image.Image, name: str) -> bytes:
+    """An image as its file holds it.
+
+    Pillow would write some formats by itself, past Python, and not notice a full disk.
+    """
+    buffer = io.BytesIO()
+    buffer.name = name  # from which Pillow takes the format, as it would from a path
+    image.save(buffer)
+    return buffer.getvalue()
+
+
+def _raise_if_memory(error: Exception) -> None:
+    """Raise MemoryError where a library tells in its own way that memory was too little."""
+    if isinstance(error, MemoryError) or MEMORY_SHORT.search(str(error)):
+        raise MemoryError(_one_line(error)) from error
+
+
+def _claim_memory_for(picture: Path) -> None:
+    """Claim what decoding a picture may take, and give it back.
+
+    OpenCV answers alike to a damaged picture and to too little memory for a sound one.
+
+    Raises:
+        MemoryError: there is not so much.
+    """
+    try:
+        with Image.open(picture) as image:
+            width, height = image.size
+    except Exception:  # not even the head can be read
+        return
+    try:
+        np.empty(width * height * BYTES_A_PIXEL, dtype=np.uint8)
+    except MemoryError as error:
+        raise MemoryError(f"{shown(picture)} has {width} x {height} pixels") from error
 
 
 def crop(source: "WildlifeDataset", picture: Image.Image, row: int, rule: str) -> Image.Image:
@@ -270,7 +388,7 @@ def _why_unreadable(source: "WildlifeDataset", row: int, error: Exception) -> st
         return "file may not be read: give yourself the permission"
     if "CV_IO_MAX_IMAGE" in str(error):
         return "more pixels than OpenCV reads"
-    return "not readable as an image"
+    return UNREADABLE
 
 
 def _one_line(error: Exception) -> str:

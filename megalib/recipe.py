@@ -177,7 +177,8 @@ def resume(
     """Load the last sound checkpoint, if there is one; say what is found; return the first step.
 
     Raises:
-        UserError: it belongs to another recipe or dataset; the message names what differs.
+        UserError: it belongs to another recipe or dataset, and the message names what differs; or
+            it is damaged.
     """
     folder, first = run.checkpoints(flavour.name), meter.accelerator.is_main_process
     if first:
@@ -199,9 +200,18 @@ def resume(
             f"{shown(found[-1])} belongs to another training: {differs}; give it those values, or "
             "start anew with -p resume never, which removes it"
         )
-    checkpoints.load(found[-1], trainee, optimizer)
-    schedule.load_state_dict(state["schedule"])
-    meter.load(state)
+    try:
+        checkpoints.load(found[-1], trainee, optimizer)
+        schedule.load_state_dict(state["schedule"])
+        meter.load(state)
+    except Exception as error:  # whatever in it is not as it was written
+        if first:
+            shutil.rmtree(found[-1], ignore_errors=True)
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UserError(
+            f"{shown(found[-1])} is damaged and removed: {reason}; run this again, it goes on from "
+            "the checkpoint before"
+        ) from error
     if first:
         other = "" if theirs["code"] == facts["code"] else ", which other code wrote"
         print(f"continuing after step {state['step']} from {shown(found[-1])}{other}")

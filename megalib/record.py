@@ -3,11 +3,16 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from megalib.errors import UserError
 from megalib.files import Run, whole_file
+from megalib.images import load
 
 if TYPE_CHECKING:
     from wildlife_datasets.datasets import WildlifeDataset
@@ -50,8 +55,9 @@ def remove_outdated(
 ) -> None:
     """Remove prepared images that would not be made the same way today; then record the way.
 
-    In this order, a run that is killed at any moment leaves no image that the record, old or new,
-    describes wrongly. An image that exists afterwards is finished.
+    Those that cannot be read go, too. In this order, a run that is killed at any moment leaves no
+    image that the record, old or new, describes wrongly. An image that exists afterwards is
+    finished.
 
     Args:
         run: whose images they are.
@@ -63,26 +69,97 @@ def remove_outdated(
         UserError: a file cannot be written.
     """
     file = run.prepared_by(dataset)
-    before = _read(file, rule)
+    before, bytes_before = _read(file, rule)
     right = {path for path, digest in now.items() if before.get(path) == digest}
-    outdated = []
+    outdated, unseen = [], []
+    seen_until = file.stat().st_mtime_ns if file.is_file() else 0
     for folder in run.images_root.glob(f"size-*/{dataset}"):
-        for parent, _, names in os.walk(folder):
-            paths = [Path(parent, name) for name in names]
-            outdated += [path for path in paths if path.relative_to(folder).as_posix() not in right]
-    if outdated or len(right) < len(now):
+        sizes = bytes_before.get(folder.parent.name, {})
+        for image in _files_below(folder):
+            path, state = image.relative_to(folder).as_posix(), image.stat()
+            if path not in right:
+                outdated.append(image)
+            elif state.st_size != sizes.get(path) or state.st_mtime_ns > seen_until:
+                unseen.append(image)
+    damaged = [image for image, sound in zip(unseen, _are_sound(unseen), strict=True) if not sound]
+    if damaged:
+        print(f"{dataset}: {len(damaged)} prepared images cannot be read and are made again")
+    if outdated or damaged or len(right) < len(now):
         run.metadata(dataset).unlink(missing_ok=True)  # it says that the images are complete
-    for path in [*outdated, *file.parent.glob(".*.part*")]:  # parts of files: of a killed run
+    for path in [*outdated, *damaged]:
         path.unlink(missing_ok=True)
-    if not file.is_file() or before != now:
-        with whole_file(file) as temporary:
-            temporary.write_text(json.dumps({"rule": rule, "images": now}, indent=1) + "\n")
+    if before != now:
+        kept = {size: _chosen(paths, right) for size, paths in bytes_before.items()}
+        _write(file, rule, now, kept)
 
 
-def _read(file: Path, rule: Mapping[str, Any]) -> dict[str, str]:
-    """The recorded digests; none where the rule was another, or the record cannot be read."""
+def complete(run: Run, dataset: str) -> None:
+    """Record how long the files of all prepared images are, now that each was written whole.
+
+    The next preparation then need not read those that have this length and are no younger than
+    the record.
+
+    Args:
+        run: whose images they are.
+        dataset: name of the dataset.
+
+    Raises:
+        UserError: the record cannot be written.
+    """
+    file = run.prepared_by(dataset)
+    record = json.loads(file.read_text())
+    lengths = {
+        folder.parent.name: {
+            image.relative_to(folder).as_posix(): image.stat().st_size
+            for image in sorted(_files_below(folder))
+        }
+        for folder in sorted(run.images_root.glob(f"size-*/{dataset}"))
+    }
+    _write(file, record["rule"], record["images"], lengths)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent, name) for name in names)
+
+
+def _are_sound(images: Sequence[Path]) -> list[bool]:
+    """Whether each image can be read to its end, on as many threads as torch uses."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return list(pool.map(_is_sound, images))
+
+
+def _is_sound(image: Path) -> bool:
+    try:
+        load(image)
+    except UserError:
+        return False
+    return True
+
+
+def _chosen(paths: Mapping[str, int], names: Collection[str]) -> dict[str, int]:
+    return {path: length for path, length in paths.items() if path in names}
+
+
+def _write(
+    file: Path,
+    rule: Mapping[str, Any],
+    images: Mapping[str, str],
+    lengths: Mapping[str, Mapping[str, int]],
+) -> None:
+    text = json.dumps({"rule": rule, "images": images, "bytes": lengths}, indent=1) + "\n"
+    with whole_file(file) as temporary:
+        temporary.write_text(text)
+
+
+def _read(file: Path, rule: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
+    """Recorded digests and lengths; none where the rule was another, or it cannot be read."""
     try:
         record = json.loads(file.read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return record["images"] if isinstance(record, dict) and record.get("rule") == rule else {}
+        images, lengths = record["images"], record.get("bytes", {})
+        is_record = record["rule"] == rule and all(
+            isinstance(part, dict) for part in (images, lengths, *lengths.values())
+        )
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return {}, {}
+    return (images, lengths) if is_record else ({}, {})

@@ -1,5 +1,6 @@
 """Training one flavour, in one visible loop."""
 
+import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import islice
@@ -74,13 +75,28 @@ def train(
             memory ran out, a checkpoint belongs to another training, or a file cannot be read or
             written.
     """
-    settings = settings or Settings()
+    with devices.first_alone(run.weights(flavour.name), f"training of {flavour.name}"):
+        return _train(flavour, metadata, run, seed, start, settings or Settings(), validate)
+
+
+def _train(
+    flavour: Flavour,
+    metadata: pd.DataFrame,
+    run: Run,
+    seed: int,
+    start: str,
+    settings: Settings,
+    validate: Callable[[torch.nn.Module], float] | None,
+) -> tuple[torch.nn.Module, pd.DataFrame]:
+    """The same, in the one process, or group of processes, that does it."""
     images, identities = recipe.training_set(flavour, metadata, run, settings.keep_in_memory)
     precision = devices.pick_precision(settings.precision, devices.pick_device(settings.device))
     facts = recipe.facts(flavour, images, seed, start, precision)
     if settings.resume != "never" and export.is_finished(flavour, run, facts):
         backbone = networks.from_folder(run.weights(flavour.name), flavour)
-        return backbone, export.read_history(flavour, run)
+        history = export.read_history(flavour, run)
+        shutil.rmtree(run.checkpoints(flavour.name), ignore_errors=True)  # of a kill at the end
+        return backbone, history
 
     accelerator = devices.accelerator(settings.device, precision, settings.tracker, run.logs)
     rank, processes = accelerator.process_index, accelerator.num_processes
@@ -109,7 +125,8 @@ def train(
         recipe.advance(schedule, step.epoch if flavour.schedule == "cosine" else step.number)
         group = len(step.micro_batches)
         for place in range(group):
-            pixels, labels, counts, unreadable = next(stream)
+            with devices.memory_told(flavour):
+                pixels, labels, counts, unreadable = next(stream)
             recipe.check_readable(images, unreadable, settings.on_bad_image)
             # Which images count is told on the CPU: asking the device would wait for it.
             parts = (pixels, labels, counts.nonzero().flatten(), counts.sum())

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -697,29 +698,36 @@ def test_the_weights_folder_is_one_that_timm_loads_by_itself(flavour, training_s
     torch.testing.assert_close(theirs(picture), images.inference_transform(flavour)(picture))
 
 
-@pytest.mark.parametrize("renames", range(4))
-def test_a_kill_between_two_files_leaves_no_weights_with_the_facts_of_others(
-    flavour, training_set, prepared, monkeypatch, renames
+@pytest.mark.parametrize("moment", ["before the old ones go", "before the new ones get the name"])
+def test_a_kill_while_weights_are_replaced_leaves_none_with_the_facts_of_others(
+    flavour, training_set, prepared, monkeypatch, moment
 ):
     training.train(flavour, training_set, prepared)
     other = replace(flavour, epochs=1)
     expected = weights(training.train(other, training_set, prepared, seed=1)[0])
-    training.train(flavour, training_set, prepared)
-    replace_file, done = pathlib.Path.replace, []
+    old = weights(training.train(flavour, training_set, prepared)[0])
+    folder, remove, rename = prepared.weights(NAME), shutil.rmtree, pathlib.Path.replace
 
-    def replace_and_die(path, target):
-        if target.parent == prepared.weights(NAME):
-            if len(done) == renames:
-                raise KeyboardInterrupt
-            done.append(target.name)
-        return replace_file(path, target)
+    def remove_or_die(path, *rest, **how):
+        if path == folder and moment == "before the old ones go":
+            raise KeyboardInterrupt
+        remove(path, *rest, **how)
+
+    def rename_or_die(path, target):
+        if target == folder:
+            raise KeyboardInterrupt
+        return rename(path, target)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(pathlib.Path, "replace", replace_and_die)
+        patch.setattr(shutil, "rmtree", remove_or_die)
+        patch.setattr(pathlib.Path, "replace", rename_or_die)
         training.train(other, training_set, prepared, seed=1)
-    assert not (prepared.weights(NAME) / export.FACTS).exists()
+    if moment == "before the old ones go":
+        assert same(weights(networks.from_folder(folder, flavour)), old)
+    else:
+        assert not folder.exists()
     assert same(weights(training.train(other, training_set, prepared, seed=1)[0]), expected)
-    assert [path.name for path in prepared.weights(NAME).parent.iterdir()] == [NAME]
+    assert [path.name for path in folder.parent.iterdir()] == [NAME]
 
 
 def test_the_model_card_says_what_was_trained(flavour, training_set, prepared):
