@@ -6,11 +6,11 @@ CORES ?= all
 GPUS ?= 1
 WORKERS ?= 2
 BIN = $(VENV)/bin
-SNAKEMAKE = PATH="$(abspath $(BIN)):$$PATH" snakemake --cores $(CORES) --resources gpus=$(GPUS) --keep-going --rerun-incomplete --quiet rules
+SNAKEMAKE = PATH="$(abspath $(BIN)):$$PATH" snakemake --cores $(CORES) --resources gpus=$(GPUS) --quiet rules
 STAMP = $(VENV)/.megalib-$(shell cksum < requirements.lock | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help env book lions workshop plan test links format lock clean
+.PHONY: help env book lions workshop plan unlock test links format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
@@ -26,17 +26,20 @@ $(STAMP): requirements.lock
 	$(BIN)/python -m megalib.environment && touch $@
 
 book: env  ## run the demo profile and build the book (PROFILE=lions: another profile)
-	$(SNAKEMAKE) --config profile=$(PROFILE) $(CONFIG)
-	@echo "Open runs/$(PROFILE)/book/_build/html/index.html"
+	$(SNAKEMAKE) --config profile='$(PROFILE)' $(CONFIG)
+	@echo "Open $(or $(MEGALIB_RUNS),runs)/$(basename $(notdir $(PROFILE)))/book/_build/html/index.html"
 
 lions: env  ## run the lions profile, without a book (RAW=folder with LionData)
-	$(SNAKEMAKE) --config profile=lions $(if $(RAW),raw=$(RAW)) $(CONFIG) -- results
+	$(SNAKEMAKE) --config profile=lions $(if $(RAW),raw='$(RAW)') $(CONFIG) -- results
 
 workshop: env  ## write the learners' notebooks of the workshop into workshop/
 	$(BIN)/python -m megalib.workshop workshop
 
 plan: env  ## show what the paper profile would run
 	$(SNAKEMAKE) --dry-run --config profile=paper $(CONFIG)
+
+unlock: env  ## remove locks that dead processes left on a file system without locks of its own
+	$(BIN)/python -m megalib.locks '$(PROFILE)'
 
 test: env  ## lint, then every test, quick ones first, then the notebooks as in Jupyter
 	$(BIN)/ruff check && $(BIN)/ruff format --check
@@ -45,7 +48,7 @@ test: env  ## lint, then every test, quick ones first, then the notebooks as in 
 	MEGALIB_RUNS="$(CURDIR)/runs/nbval" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --nbval-lax notebooks/*.ipynb
 
 links: env  ## check the book's links to other sites; needs a network
-	$(BIN)/jupyter-book build . --toc runs/$(PROFILE)/book/_toc.yml --builder linkcheck --path-output runs/$(PROFILE)/links
+	$(BIN)/jupyter-book build 'runs/$(PROFILE)/book/source' --builder linkcheck --path-output 'runs/$(PROFILE)/links'
 
 format: env  ## put code and notebooks in shape
 	$(BIN)/ruff check --fix && $(BIN)/ruff format
@@ -54,4 +57,4 @@ lock: env  ## choose the versions anew
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --group dev pyproject.toml --output-file requirements.lock
 
 clean:  ## remove what the runs made, keep the environment
-	rm -rf runs book/run .snakemake
+	rm -rf runs .snakemake

@@ -4,10 +4,12 @@
 #   snakemake --cores all --config profile=lions epochs=5  another profile, one parameter changed
 
 import json
+import re
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
-from megalib import parameters, pipeline, workshop
+from megalib import locks, parameters, pipeline, workshop
 from megalib.errors import UserError
 from megalib.files import DATA, PUBLISHED, ROOT, Run, resolve, shown
 from megalib.flavours import SIFT
@@ -53,16 +55,32 @@ def settings(notebook, **chosen):
 # another, with all cores and one accelerator.
 THREADS, GPUS = (1, 0) if VALUES["scale"] == "demo" else (workflow.cores, 1)
 
-# OMP_NUM_THREADS keeps two jobs from fighting over the same cores.
+# OMP_NUM_THREADS keeps two jobs from fighting over the same cores. A job ends with snakemake, also
+# when that is killed: $PPID is the number of snakemake's process in the shell that it starts.
 EXECUTE = (
-    "OMP_NUM_THREADS={threads} python -m megalib.pipeline {params.notebook} {output.notebook} "
-    "--parameters {params.settings:q}"
+    "OMP_NUM_THREADS={threads} exec python -m megalib.pipeline {params.notebook:q} "
+    "{output.notebook:q} --parameters {params.settings:q} --end-with $PPID"
 )
 
 
 wildcard_constraints:
-    dataset="|".join(DATASETS),
-    flavour="|".join([*FLAVOURS, *NETWORKS]),
+    dataset="|".join(map(re.escape, DATASETS)),
+    flavour="|".join(map(re.escape, [*FLAVOURS, *NETWORKS])),
+
+
+if workflow.is_main_process and (count := pipeline.outdate_from_ahead(RUN)):
+    print(f"{count} files of {path(RUN.folder)} are dated ahead of the clock: they are made anew")
+
+
+# One pipeline at a time works on a run. The lock goes with this process, so a kill needs no unlock.
+ALONE = ExitStack()
+
+
+onstart:
+    try:
+        ALONE.enter_context(locks.held(RUN.folder / "pipeline", f"run of {RUN.profile}", wait=False))
+    except UserError as error:
+        sys.exit(f"error: {error}")
 
 
 rule all:
@@ -312,8 +330,5 @@ rule book:
         path(RUN.book / "_build" / "html" / "index.html"),
     params:
         profile=RUN.profile,
-        folder=path(RUN.book),
     shell:
-        "python -m megalib.book {params.profile} {input.notebooks} && "
-        "jupyter-book build . --toc {params.folder}/_toc.yml --all -W -n --keep-going "
-        "--path-output {params.folder}"
+        "exec python -m megalib.book {params.profile:q} {input.notebooks:q} --end-with $PPID"

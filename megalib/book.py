@@ -1,12 +1,13 @@
-"""From the executed notebooks of a run to the sources of the book.
+"""From the executed notebooks of a run to its book.
 
 On the command line::
 
     python -m megalib.book demo runs/demo/notebooks/4_results/results.ipynb …
 
-The notebooks are checked, given the title that fits their flavour or dataset, and laid under
-`book/run/`, which git ignores, together with the figures and tables of the run, and with a table of
-contents of the pages that this run has.
+The notebooks are checked, given the title that fits their flavour or dataset, and laid beside the
+hand-written pages in a folder of the run, together with the figures and tables of the run, and with
+a table of contents of the pages that this run has. Jupyter Book makes the pages of that folder, so
+the books of two runs never meet.
 """
 
 import argparse
@@ -20,38 +21,56 @@ from typing import Any
 
 import nbformat
 import yaml
+from jupyter_book.cli.main import main as jupyter_book
 from nbformat import NotebookNode
 
+from megalib import locks, processes
 from megalib.errors import UserError
-from megalib.files import ROOT, Run, shown, whole_file
+from megalib.files import ROOT, Run, shown, whole_folder
 
-STAGE = ROOT / "book" / "run"
 CONTENTS = ROOT / "_toc.yml"  # of a book that has every page there could be
+HAND_WRITTEN = ("_config.yml", "book", "data", "benchmarks/README.md")  # what pages are made of
+EXECUTED = Path("book", "run")  # where they expect what a run made
 WORDS_A_MINUTE = 200
 
 
-def stage(notebooks: Sequence[Path], run: Run) -> None:
-    """Lay executed notebooks, figures and tables where the book's pages expect them.
+def stage(notebooks: Sequence[Path], run: Run) -> Path:
+    """Lay pages, executed notebooks, figures and tables of a run together.
 
     Args:
         notebooks: executed copies, each below a folder named after its stage.
         run: whose figures and tables are shown.
 
+    Returns:
+        The folder of which Jupyter Book makes the pages.
+
     Raises:
-        UserError: a notebook is missing, unfinished or failed.
+        UserError: a notebook is missing, unfinished or failed; or the folder cannot be written.
     """
     pages = {path: read_executed(path) for path in notebooks}
-    shutil.rmtree(STAGE, ignore_errors=True)
-    for path, page in pages.items():
-        target = STAGE / path.parent.name / path.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(as_page(page), target)
-    for folder in (run.figure(""), run.table("")):
-        shutil.copytree(folder, STAGE / folder.name)
-    staged = sorted(f"book/run/{path.parent.name}/{path.stem}" for path in notebooks)
+    staged = sorted((EXECUTED / path.parent.name / path.stem).as_posix() for path in notebooks)
     contents = with_pages(yaml.safe_load(CONTENTS.read_text()), staged)
-    with whole_file(run.book / CONTENTS.name) as temporary:
-        temporary.write_text(yaml.safe_dump(contents, sort_keys=False))
+    with whole_folder(run.book / "source") as folder:
+        for name in HAND_WRITTEN:
+            _copy(ROOT / name, folder / name)
+        for path, page in pages.items():
+            target = folder / EXECUTED / path.parent.name / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            nbformat.write(as_page(page), target)
+        for made in (run.figure(""), run.table("")):
+            _copy(made, folder / EXECUTED / made.name)
+        (folder / CONTENTS.name).write_text(yaml.safe_dump(contents, sort_keys=False))
+    return run.book / "source"
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        # One after the other, not by `copytree`, which collects errors and loses their kind.
+        for path in sorted(source.iterdir()):
+            _copy(path, target / path.name)
+    else:
+        shutil.copyfile(source, target)
 
 
 def with_pages(contents: Any, staged: Sequence[str]) -> Any:
@@ -67,7 +86,7 @@ def with_pages(contents: Any, staged: Sequence[str]) -> Any:
     if not isinstance(contents, dict):
         return contents
     page = contents.get("file", "")
-    if page.startswith("book/run/") and page not in staged:
+    if page.startswith(f"{EXECUTED.as_posix()}/") and page not in staged:
         return {}
     parts = {key: with_pages(part, staged) for key, part in contents.items()}
     return {key: part for key, part in parts.items() if part}
@@ -122,17 +141,19 @@ def as_page(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def without_missing_pages(text: str, folder: Path) -> str:
+def without_missing_pages(text: str, page: str, source: Path) -> str:
     """Markdown without the links to executed pages that this book does not have.
 
     Args:
         text: of a page, or of a notebook as it is stored.
-        folder: of the page, from which its links count.
+        page: its name, such as "book/training", from whose folder its links count.
+        source: the folder of the book, see `stage`.
     """
+    folder, executed = (source / page).parent, (source / EXECUTED).resolve()
 
     def kept(link: re.Match) -> str:
         target = (folder / link["target"]).resolve()
-        missing = target.is_relative_to(STAGE) and not target.exists()
+        missing = target.is_relative_to(executed) and not target.exists()
         return f"{link['words']} (not part of this book)" if missing else link[0]
 
     return re.sub(r"\[(?P<words>[^][]+)\]\((?P<target>[^()\s#]+\.ipynb)[^()\s]*\)", kept, text)
@@ -158,14 +179,34 @@ def _opening(notebook: NotebookNode) -> str:
     )
 
 
+def build(notebooks: Sequence[Path], run: Run) -> None:
+    """Stage a book and make its pages; a warning of Sphinx fails the build.
+
+    Args:
+        notebooks: see `stage`.
+        run: whose book it is.
+
+    Raises:
+        UserError: see `stage`.
+        SystemExit: Jupyter Book has ended, with its own exit code.
+    """
+    with locks.held(run.book / "source", f"build of the book of {run.profile}"):
+        source = shown(stage(notebooks, run))
+        jupyter_book(
+            ["build", source, "--all", "-W", "-n", "--keep-going", "--path-output", shown(run.book)]
+        )
+
+
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Lay executed notebooks under book/run/.")
-    parser.add_argument("profile", help="whose figures and tables are shown")
-    parser.add_argument("notebooks", nargs="+", type=Path)
+    parser = argparse.ArgumentParser(description="Make the book of a run.")
+    parser.add_argument("profile", help="the run's")
+    parser.add_argument("notebooks", nargs="+", type=Path, help="executed by that run")
+    processes.add_argument(parser)
     arguments = parser.parse_args()
+    processes.obey(arguments)
     try:
-        stage(arguments.notebooks, Run(arguments.profile))
+        build(arguments.notebooks, Run(arguments.profile))
     except UserError as error:
         sys.exit(f"error: {error}")
 

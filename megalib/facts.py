@@ -126,7 +126,7 @@ def _configure(app: "Sphinx", config: "Config") -> None:
 
 def _on_source(app: "Sphinx", docname: str, source: list[str]) -> None:
     text = source[0].replace("{{ minutes }}", str(book.minutes_to_read(source[0])))
-    source[0] = book.without_missing_pages(text, Path(app.srcdir, docname).parent)
+    source[0] = book.without_missing_pages(text, docname, Path(app.srcdir))
 
 
 def setup(app: "Sphinx") -> dict[str, Any]:

@@ -8,18 +8,23 @@ On the command line::
 
 import argparse
 import json
+import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import papermill
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from megalib import code, parameters
+from megalib import code, parameters, processes
 from megalib.errors import UserError
-from megalib.files import shown, whole_file
+from megalib.files import Run, shown, whole_file
+
+CLOCKS_DIFFER = 60  # seconds between this machine and a disk on the network
 
 
 def execute(notebook: str, output: Path, values: Mapping[str, Any]) -> None:
@@ -33,7 +38,8 @@ def execute(notebook: str, output: Path, values: Mapping[str, Any]) -> None:
         values: parameters that differ from the notebook's defaults.
 
     Raises:
-        UserError: a parameter is unknown or a cell failed; the message is the cell's own.
+        UserError: a parameter is unknown, a cell failed (the message is the cell's own), or the
+            process that ran the cells was killed.
     """
     values = parameters.for_notebook(notebook, values)
     source = parameters.notebooks()[notebook]
@@ -54,6 +60,13 @@ def execute(notebook: str, output: Path, values: Mapping[str, Any]) -> None:
         except PapermillExecutionError as error:
             temporary.replace(failed)
             raise UserError(_one_line(error, failed)) from error
+        except DeadKernelError as error:
+            temporary.replace(failed)
+            raise UserError(
+                f"the process that ran {notebook} was killed in cell {_last_begun(failed)}, as "
+                "happens when memory runs out: take a smaller batch_size, fewer workers, or one "
+                f"job at a time (make book CORES=1) [{shown(failed)}]"
+            ) from error
 
 
 def failed_copy(output: Path) -> Path:
@@ -65,6 +78,36 @@ def _one_line(error: PapermillExecutionError, failed: Path) -> str:
     reason = " ".join(str(error.evalue).split())
     known = reason if error.ename == "UserError" else f"{error.ename}: {reason}"
     return f"{known} [{shown(failed)}]"
+
+
+def _last_begun(failed: Path) -> int:
+    """The number of the last cell that was begun, counted as `book.read_executed` counts."""
+    cells = nbformat.read(failed, as_version=4).cells
+    begun = [
+        number
+        for number, cell in enumerate(cells, start=1)
+        if cell.metadata.get("papermill", {}).get("start_time")
+    ]
+    return max(begun, default=1)
+
+
+def outdate_from_ahead(run: Run) -> int:
+    """Let what is dated ahead of the clock count as outdated; return how many files that were.
+
+    A file that seems to be of tomorrow would hide each change of today. Images, features and
+    weights have records of their own, so what is right of them is kept.
+
+    Args:
+        run: whose files they are.
+    """
+    ahead = time.time() + CLOCKS_DIFFER
+    made = [run.combined, run.book / "_build" / "html" / "index.html"]
+    for folder in ("notebooks", "metadata", "weights", "logs", "results", "figures", "tables"):
+        made += (run.folder / folder).rglob("*.*")
+    dated = [path for path in made if path.is_file() and path.stat().st_mtime > ahead]
+    for path in dated:
+        os.utime(path, (1, 1))
+    return len(dated)
 
 
 def code_of(notebook: str) -> list[Path]:
@@ -79,7 +122,9 @@ def main() -> None:
     parser.add_argument("notebook", help="its name, such as 2_train")
     parser.add_argument("output", type=Path, help="path of the executed copy")
     parser.add_argument("--parameters", type=json.loads, default={}, help="a JSON object")
+    processes.add_argument(parser)
     arguments = parser.parse_args()
+    processes.obey(arguments)
     try:
         execute(arguments.notebook, arguments.output, arguments.parameters)
     except UserError as error:

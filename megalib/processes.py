@@ -1,9 +1,11 @@
 """Processes that end with the one that started them, however that one ended."""
 
+import argparse
 import multiprocessing
 import os
 import threading
 import time
+from collections.abc import Callable
 
 import psutil
 
@@ -21,6 +23,19 @@ def end_with_parent(*_: object) -> None:
         _when_done(parent.join)
 
 
+def add_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option by which a command learns with which other process it shall end."""
+    parser.add_argument(
+        "--end-with", type=int, metavar="PROCESS", help="end when the process of that number does"
+    )
+
+
+def obey(arguments: argparse.Namespace) -> None:
+    """Let this process end when the one of `add_argument` is gone, if there is one."""
+    if arguments.end_with is not None:
+        end_with(arguments.end_with)
+
+
 def end_with(process: int) -> None:
     """Let this process end when another one, given by its number, is gone."""
     try:
@@ -35,7 +50,7 @@ def end_with(process: int) -> None:
     _when_done(wait)
 
 
-def _when_done(wait: object) -> None:
+def _when_done(wait: Callable[[], object]) -> None:
     """End this process at once when a function returns; nobody is left who could be told."""
 
     def watch() -> None:

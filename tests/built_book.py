@@ -15,5 +15,5 @@ needs_book = pytest.mark.skipif(not IN_CI and not HTML.is_dir(), reason="needs t
 
 def pages() -> list[str]:
     """All pages of the book's table of contents, as addresses below its root."""
-    contents = HTML.parents[1] / "_toc.yml"
+    contents = HTML.parents[1] / "source" / "_toc.yml"
     return [f"{name}.html" for name in parse_toc_yaml(contents)] if contents.is_file() else []
