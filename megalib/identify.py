@@ -20,7 +20,7 @@ from megalib import (
     splits,
 )
 from megalib.errors import UserError
-from megalib.files import Run, inside, resolve, shown
+from megalib.files import Run, inside, resolve, shown, told_if_unwritable
 from megalib.flavours import Flavour
 
 REPEATS = 5  # ways in which the known photographs are divided to learn from them
@@ -237,19 +237,21 @@ def example(run: Run, dataset: str, into: Path, strangers: int = 3) -> tuple[Pat
     names = sorted(metadata["identity"].unique())
     if len(names) <= strangers + 1:
         raise UserError(f"{dataset} has {len(names)} individuals, too few for an example")
-    for folder in (into / "known", into / "new"):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
     truth = {}
-    for row in metadata.itertuples():
-        image = inside(run.images(518, dataset), row.path)
-        if row.split == "test":
-            shutil.copy(image, into / "new" / image.name)
-            truth[image.name] = row.identity
-        elif row.identity not in names[-strangers:]:
-            target = inside(into / "known", row.identity) / image.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(image, target)
+    with told_if_unwritable(into, into / "known", into / "new"):
+        for folder in (into / "known", into / "new"):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        for row in metadata.itertuples():
+            image = inside(run.images(518, dataset), row.path)
+            # Copies keep the time of change: what was prepared of them is still of today.
+            if row.split == "test":
+                shutil.copy2(image, into / "new" / image.name)
+                truth[image.name] = row.identity
+            elif row.identity not in names[-strangers:]:
+                target = inside(into / "known", row.identity) / image.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(image, target)
     return into / "known", into / "new", pd.Series(truth, name="identity")
 
 

@@ -62,7 +62,8 @@ def load(path: Path) -> Image.Image:
     except Exception as error:  # a damaged file makes Pillow's decoders raise almost anything
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise UserError(
-            f"cannot read image {shown(path)}: {reason}; prepare its dataset again"
+            f"cannot read image {shown(path)}: {reason}; remove it and run 1_prepare.ipynb of its "
+            "dataset again"
         ) from error
 
 

@@ -1,15 +1,17 @@
 """Raw datasets: fetched, drawn, or one's own; and opened by their loader of wildlife-datasets."""
 
+import os
 import shutil
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from megalib import code
+from megalib import code, locks
 from megalib.catalogue import Dataset
 from megalib.errors import UserError
-from megalib.files import shown, whole_file
+from megalib.files import shown, told_if_unwritable, whole_file
 
 if TYPE_CHECKING:
     from wildlife_datasets.datasets import WildlifeDataset
@@ -102,15 +104,22 @@ def is_outdated(dataset: Dataset, raw: Path) -> bool:
 def _draw(dataset: Dataset, folder: Path) -> Path:
     """Draw a dataset, again if the drawing code has changed since."""
     mark, drawn_by = folder / DRAWN_BY, code.digest("demo")
-    if mark.is_file() and mark.read_text() == drawn_by:
-        return folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        dataset.loader.get_data(str(folder), force=True, workers=torch.get_num_threads())
-    except OSError as error:
-        raise UserError(f"cannot draw into {shown(folder)}: {error.strerror}") from error
-    with whole_file(mark) as temporary:
-        temporary.write_text(drawn_by)
+    with locks.held(folder, f"drawing of {dataset.name}"):
+        if mark.is_file() and mark.read_text() == drawn_by:
+            return folder
+        with told_if_unwritable(folder, folder / "images"):
+            folder.mkdir(parents=True, exist_ok=True)
+            workers = torch.get_num_threads()
+            try:
+                dataset.loader.get_data(str(folder), force=True, workers=workers, drawn_by=drawn_by)
+            except BrokenProcessPool as error:
+                raise UserError(
+                    f"a process that draws {dataset.name} was killed, as happens when memory runs "
+                    "out: run this again, it goes on where it was"
+                ) from error
+            os.sync()  # the mark must not be on the disk before the pictures
+        with whole_file(mark) as temporary:
+            temporary.write_text(drawn_by)
     return folder
 
 
@@ -131,6 +140,8 @@ def read(dataset: Dataset, folder: Path) -> "WildlifeDataset":
         source = dataset.loader(str(folder), img_load=rule, check_files=False)
     except UserError:
         raise
+    except MemoryError as error:
+        raise UserError(f"too little memory to read the list of {dataset.name}") from error
     except Exception as error:  # loaders fail in many ways on an empty or foreign folder
         raise UserError(
             f"{shown(folder)} does not hold {dataset.name} as its download unpacks: "

@@ -91,7 +91,9 @@ def facts(
     for path, label in zip(images.paths, images.labels, strict=True):
         file = inside(images.folder, path)
         if not file.is_file():
-            raise UserError(f"image {shown(file)} is missing: prepare its dataset again")
+            raise UserError(
+                f"image {shown(file)} is missing: run 1_prepare.ipynb of its dataset again"
+            )
         total.update(f"{path} {label} {file.stat().st_size}\n".encode())
     known = {
         **asdict(flavour),

@@ -1,9 +1,10 @@
 """What each prepared image was made of, so that none that is outdated counts as finished."""
 
+import glob
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,9 +56,9 @@ def remove_outdated(
 ) -> None:
     """Remove prepared images that would not be made the same way today; then record the way.
 
-    Those that cannot be read go, too. In this order, a run that is killed at any moment leaves no
-    image that the record, old or new, describes wrongly. An image that exists afterwards is
-    finished.
+    Those that are not as they were written go, too. In this order, a run that is killed at any
+    moment leaves no image that the record, old or new, describes wrongly. An image that exists
+    afterwards is finished.
 
     Args:
         run: whose images they are.
@@ -69,34 +70,35 @@ def remove_outdated(
         UserError: a file cannot be written.
     """
     file = run.prepared_by(dataset)
-    before, bytes_before = _read(file, rule)
+    before, contents = _read(file, rule)
     right = {path for path, digest in now.items() if before.get(path) == digest}
-    outdated, unseen = [], []
-    seen_until = file.stat().st_mtime_ns if file.is_file() else 0
-    for folder in run.images_root.glob(f"size-*/{dataset}"):
-        sizes = bytes_before.get(folder.parent.name, {})
-        for image in _files_below(folder):
-            path, state = image.relative_to(folder).as_posix(), image.stat()
-            if path not in right:
-                outdated.append(image)
-            elif state.st_size != sizes.get(path) or state.st_mtime_ns > seen_until:
-                unseen.append(image)
-    damaged = [image for image, sound in zip(unseen, _are_sound(unseen), strict=True) if not sound]
+    recorded_at = file.stat().st_mtime_ns if file.is_file() else 0
+    outdated, damaged, unseen, kept = [], [], [], {}
+    for image, name in _images(run, dataset):
+        path = name.partition("/")[2]
+        if path not in right:
+            outdated.append(image)
+        elif name not in contents:
+            unseen.append(image)  # by a run that was stopped
+        elif _is_as_written(image, contents[name], recorded_at):
+            kept[name] = contents[name]
+        else:
+            damaged.append(image)
+    damaged += [image for image, sound in zip(unseen, _are_sound(unseen), strict=True) if not sound]
     if damaged:
-        print(f"{dataset}: {len(damaged)} prepared images cannot be read and are made again")
+        print(f"{dataset}: {len(damaged)} prepared images are damaged and are made again")
     if outdated or damaged or len(right) < len(now):
         run.metadata(dataset).unlink(missing_ok=True)  # it says that the images are complete
-    for path in [*outdated, *damaged]:
-        path.unlink(missing_ok=True)
-    if before != now:
-        kept = {size: _chosen(paths, right) for size, paths in bytes_before.items()}
+    for image in [*outdated, *damaged]:
+        image.unlink(missing_ok=True)
+    if before != now or kept != contents:
         _write(file, rule, now, kept)
 
 
 def complete(run: Run, dataset: str) -> None:
-    """Record how long the files of all prepared images are, now that each was written whole.
+    """Record the contents of all prepared images, now that each was written whole.
 
-    The next preparation then need not read those that have this length and are no younger than
+    The next preparation need not look into those that have this length and are no younger than
     the record.
 
     Args:
@@ -108,19 +110,31 @@ def complete(run: Run, dataset: str) -> None:
     """
     file = run.prepared_by(dataset)
     record = json.loads(file.read_text())
-    lengths = {
-        folder.parent.name: {
-            image.relative_to(folder).as_posix(): image.stat().st_size
-            for image in sorted(_files_below(folder))
-        }
-        for folder in sorted(run.images_root.glob(f"size-*/{dataset}"))
-    }
-    _write(file, record["rule"], record["images"], lengths)
+    contents = record["contents"]
+    found = {name: contents.get(name) or _content(image) for image, name in _images(run, dataset)}
+    _write(file, record["rule"], record["images"], found)
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder):
-        yield from (Path(parent, name) for name in names)
+def _images(run: Run, dataset: str) -> Iterator[tuple[Path, str]]:
+    """The prepared images of a dataset in all sizes, and their names: "size-256/one.jpg"."""
+    for folder in sorted(run.images_root.glob(f"size-*/{glob.escape(dataset)}")):
+        for parent, _, names in os.walk(folder):
+            for image in (Path(parent, name) for name in sorted(names)):
+                yield image, f"{folder.parent.name}/{image.relative_to(folder).as_posix()}"
+
+
+def _content(image: Path) -> list[int | str]:
+    """Length of a file, and a digest of what it holds."""
+    data = image.read_bytes()
+    return [len(data), hashlib.sha256(data).hexdigest()[:16]]
+
+
+def _is_as_written(image: Path, content: list[int | str], recorded_at: int) -> bool:
+    """Whether a file holds what was recorded; it is read only if it has changed since then."""
+    state = image.stat()
+    if state.st_size != content[0]:
+        return False
+    return state.st_mtime_ns <= recorded_at or _content(image) == content
 
 
 def _are_sound(images: Sequence[Path]) -> list[bool]:
@@ -137,29 +151,31 @@ def _is_sound(image: Path) -> bool:
     return True
 
 
-def _chosen(paths: Mapping[str, int], names: Collection[str]) -> dict[str, int]:
-    return {path: length for path, length in paths.items() if path in names}
-
-
 def _write(
     file: Path,
     rule: Mapping[str, Any],
     images: Mapping[str, str],
-    lengths: Mapping[str, Mapping[str, int]],
+    contents: Mapping[str, list[int | str]],
 ) -> None:
-    text = json.dumps({"rule": rule, "images": images, "bytes": lengths}, indent=1) + "\n"
+    text = json.dumps({"rule": rule, "images": images, "contents": contents}, indent=1) + "\n"
     with whole_file(file) as temporary:
         temporary.write_text(text)
 
 
-def _read(file: Path, rule: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
-    """Recorded digests and lengths; none where the rule was another, or it cannot be read."""
+def _read(file: Path, rule: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, list[int | str]]]:
+    """Recorded digests and contents; none where the rule was another, or it cannot be read."""
     try:
         record = json.loads(file.read_text())
-        images, lengths = record["images"], record.get("bytes", {})
+        images, contents = record["images"], record.get("contents", {})
         is_record = record["rule"] == rule and all(
-            isinstance(part, dict) for part in (images, lengths, *lengths.values())
+            isinstance(part, dict) for part in (images, contents)
         )
+        if is_record and all(map(_is_content, contents.values())):
+            return images, contents
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        return {}, {}
-    return (images, lengths) if is_record else ({}, {})
+        pass
+    return {}, {}
+
+
+def _is_content(value: object) -> bool:
+    return isinstance(value, list) and [type(part) for part in value] == [int, str]

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import nbformat
 import pytest
@@ -11,7 +12,7 @@ import yaml
 
 from megalib import book, flavours, notebook, parameters, pipeline, splits, workshop
 from megalib.errors import UserError
-from megalib.files import ROOT
+from megalib.files import ROOT, Run
 
 from .built_book import needs_book
 from .conftest import write_image
@@ -165,21 +166,47 @@ def written(notebook, folder):
     return path
 
 
-def test_pages_open_with_their_title_and_what_they_are_for(executed, tmp_path, run, monkeypatch):
-    monkeypatch.setattr(book, "STAGE", tmp_path / "stage")
-    for folder in ("figures", "tables"):
-        (run.folder / folder).mkdir(parents=True)
+@pytest.fixture
+def run_with_figure(run):
+    run.table("").mkdir(parents=True)
+    run.figure("").mkdir(parents=True)
     run.figure("headline.png").write_bytes(b"picture")
-    book.stage([written(executed, tmp_path)], run)
-    page = nbformat.read(tmp_path / "stage" / "2_train" / "T.ipynb", as_version=4)
+    return run
+
+
+def test_pages_open_with_their_title_and_what_they_are_for(executed, tmp_path, run_with_figure):
+    source = book.stage([written(executed, tmp_path)], run_with_figure)
+    assert source.is_relative_to(run_with_figure.folder)
+    page = nbformat.read(source / "book" / "run" / "2_train" / "T.ipynb", as_version=4)
     opening = page.cells[0].source.splitlines()
     assert opening[0] == "# Training MegaDescriptor-T-224"
     assert "**You learn** how." in opening
     assert "**Time:** 1 min to read; this page took 2 minutes to run." in opening
     assert opening[-1] == "Text."
     assert page.cells[1].metadata.mystnb.image.alt == "Curve of MegaDescriptor-T-224"
-    assert (tmp_path / "stage" / "figures" / "headline.png").read_bytes() == b"picture"
-    assert yaml.safe_load((run.book / "_toc.yml").read_text())["root"] == "book/intro"
+    assert (source / "book/run/figures/headline.png").read_bytes() == b"picture"
+    assert yaml.safe_load((source / "_toc.yml").read_text())["root"] == "book/intro"
+    for page in (ROOT / "book").glob("*.md"):
+        assert (source / "book" / page.name).read_text() == page.read_text()
+
+
+def test_books_of_two_runs_never_meet(executed, tmp_path, run_with_figure):
+    other = Run("other")
+    for folder in (other.table(""), other.figure("")):
+        folder.mkdir(parents=True)
+    ours = book.stage([written(executed, tmp_path)], run_with_figure)
+    before = {path: path.read_bytes() for path in ours.rglob("*") if path.is_file()}
+    theirs = book.stage([written(executed, tmp_path)], other)
+    assert not theirs.is_relative_to(ours)
+    assert {path: path.read_bytes() for path in ours.rglob("*") if path.is_file()} == before
+
+
+def test_staging_again_leaves_no_page_of_before(executed, tmp_path, run_with_figure):
+    source = book.stage([written(executed, tmp_path)], run_with_figure)
+    (source / "book" / "run" / "2_train" / "old.ipynb").write_text("{}")
+    assert book.stage([written(executed, tmp_path)], run_with_figure) == source
+    assert not (source / "book" / "run" / "2_train" / "old.ipynb").exists()
+    assert [path.name for path in source.parent.iterdir()] == ["source"]
 
 
 def contents_of(*staged):
@@ -223,17 +250,16 @@ def test_flavours_stand_in_their_order_in_the_book():
     assert [page for page in contents_of(*sorted(pages)) if "/run/" in page] == pages
 
 
-def test_links_to_pages_that_a_book_does_not_have_become_text(tmp_path, monkeypatch):
-    monkeypatch.setattr(book, "STAGE", tmp_path / "book" / "run")
+def test_links_to_pages_that_a_book_does_not_have_become_text(tmp_path):
     page = tmp_path / "book" / "run" / "3_sift" / "sift.ipynb"
     page.parent.mkdir(parents=True)
     page.touch()
     hand = "[SIFT](run/3_sift/sift.ipynb), [T](run/2_train/T.ipynb#x), [a](short.md) [*b*](c.ipynb)"
-    assert book.without_missing_pages(hand, tmp_path / "book") == (
+    assert book.without_missing_pages(hand, "book/inference", tmp_path) == (
         "[SIFT](run/3_sift/sift.ipynb), T (not part of this book), [a](short.md) [*b*](c.ipynb)"
     )
     notebook = '"source": ["[x] and [two\\n",\n "lines](../2_train/T.ipynb)"]'
-    assert book.without_missing_pages(notebook, page.parent) == (
+    assert book.without_missing_pages(notebook, "book/run/3_sift/sift", tmp_path) == (
         '"source": ["[x] and two\\n",\n "lines (not part of this book)"]'
     )
 
@@ -288,13 +314,52 @@ def test_what_is_not_complete_is_not_published(executed, tmp_path):
         book.read_executed(tmp_path / "absent.ipynb")
 
 
-def test_a_page_that_fails_leaves_the_staged_ones_alone(executed, tmp_path, run, monkeypatch):
-    monkeypatch.setattr(book, "STAGE", tmp_path / "stage")
-    (tmp_path / "stage").mkdir()
+def test_a_page_that_fails_leaves_the_staged_ones_alone(executed, tmp_path, run_with_figure):
+    source = book.stage([written(executed, tmp_path)], run_with_figure)
     executed.cells[1].execution_count = None
     with pytest.raises(UserError):
-        book.stage([written(executed, tmp_path)], run)
-    assert (tmp_path / "stage").is_dir()
+        book.stage([written(executed, tmp_path)], run_with_figure)
+    assert (source / "book" / "run" / "2_train" / "T.ipynb").is_file()
+
+
+KILLED = """
+import os, signal
+from megalib.files import whole_file
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_kernel_is_told_in_one_line_and_its_notebook_kept(run, monkeypatch, tmp_path):
+    cells = [
+        nbformat.v4.new_markdown_cell("# A title"),
+        nbformat.v4.new_code_cell(
+            'profile: str = "test"  # of the run', metadata={"tags": ["parameters"]}
+        ),
+        nbformat.v4.new_code_cell(KILLED),
+    ]
+    source = tmp_path / "9_killed.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), source)
+    notebooks = {**parameters.notebooks(), "9_killed": source}
+    monkeypatch.setattr(parameters, "notebooks", lambda: notebooks)
+    output = run.notebook("9_killed", "killed")
+    with pytest.raises(UserError, match=r"was killed in cell \d, as happens when memory") as told:
+        pipeline.execute("9_killed", output, {})
+    assert "\n" not in str(told.value)
+    assert [path.name for path in output.parent.iterdir()] == [pipeline.failed_copy(output).name]
+
+
+def test_what_is_dated_ahead_counts_as_outdated(run):
+    table, today = run.table("a.csv"), run.table("b.csv")
+    table.parent.mkdir(parents=True)
+    for file in (table, today):
+        file.write_text("x")
+    tomorrow = time.time() + 86400
+    os.utime(table, (tomorrow, tomorrow))
+    before = today.stat().st_mtime
+    assert pipeline.outdate_from_ahead(run) == 1
+    assert table.stat().st_mtime < before == today.stat().st_mtime
+    assert pipeline.outdate_from_ahead(run) == 0
 
 
 @needs_book

@@ -580,23 +580,6 @@ def test_a_full_disk_is_told_and_leaves_no_half_written_image(zoo, run, monkeypa
     assert not run.metadata("Zoo").exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
-def test_a_disk_that_is_really_full(tmp_path, zoo, monkeypatch):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)])
-    if mounted.returncode:
-        pytest.skip("this system lets nobody mount")
-    try:
-        monkeypatch.setenv("MEGALIB_RUNS", str(disk))
-        with pytest.raises(UserError, match=r"cannot write .*No space left on device"):
-            prepare.prepare(zoo, zoo.own, Run("test"), sizes=[300, 400])
-        for path in Run("test").images_root.rglob("*.*"):
-            Image.open(path).load()
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
-
-
 @pytest.mark.parametrize("path", ["../a.jpg", "Ada/../../a.jpg", "/tmp/a.jpg"])
 def test_published_metadata_cannot_name_a_path_outside(zoo, run, path):
     theirs = pd.DataFrame({"image_id": ["1"], "identity": ["A"], "path": [path], "split": ["test"]})

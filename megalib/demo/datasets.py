@@ -11,6 +11,7 @@ import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from megalib.demo.pictures import PAIR_EVERY, SPECIES, draw_animal
+from megalib.processes import end_with_parent
 from megalib.wildlife import datasets
 
 SEED = 2024
@@ -26,6 +28,7 @@ PICTURES = 24
 
 ANNOTATIONS = "annotations.csv"
 SETTINGS = "drawing.json"
+UNFINISHED = "unfinished"  # folder of what is known of a drawing until it is finished
 BOX = ["x", "y", "width", "height"]
 FIRST_DAY = np.datetime64("2019-06-01")
 SURVEY_DAYS = 40  # days on which somebody went out, over about four years
@@ -64,11 +67,16 @@ class DemoDataset(datasets.WildlifeDataset):
         workers: int | None = None,
         individuals: int = INDIVIDUALS,
         pictures: int = PICTURES,
+        drawn_by: str = "",
     ) -> None:
-        """Draw into the current folder, where `wildlife_datasets` has gone to."""
+        """Draw into the current folder, where `wildlife_datasets` has gone to.
+
+        A drawing that was stopped goes on where it was, if settings and code are still the same.
+        """
         root = Path.cwd()
+        settings = {"seed": seed, "individuals": individuals, "pictures": pictures}
         (root / ANNOTATIONS).unlink(missing_ok=True)
-        shutil.rmtree(root / "images", ignore_errors=True)
+        _begin(root, json.dumps(settings | {"drawn_by": drawn_by}))
         # Unidentified animals come after the named ones, with fewer pictures each.
         strangers = -(-individuals // 4) if cls.strangers else 0
         counts = [pictures] * individuals + [-(-pictures // 3)] * strangers
@@ -77,10 +85,11 @@ class DemoDataset(datasets.WildlifeDataset):
         ]
         # Forked workers would inherit the locks of threads that they lack, so they are spawned.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, cv2.setNumThreads, (1,)) as pool:
+        with ProcessPoolExecutor(workers, context, _begin_worker) as pool:
             drawings = [
                 pool.submit(
-                    draw_animal,
+                    _drawn,
+                    root / UNFINISHED / f"{_name(cls.species, animal)}.json",
                     seed,
                     cls.species,
                     animal,
@@ -92,11 +101,15 @@ class DemoDataset(datasets.WildlifeDataset):
                 for animal, count in enumerate(counts)
             ]
             rows = []
-            for animal, drawing in enumerate(tqdm(drawings, cls.__name__)):
-                rows += cls._annotate(drawing.result(), animal, days[animal], individuals)
-        settings = {"seed": seed, "individuals": individuals, "pictures": pictures}
+            try:
+                for animal, drawing in enumerate(tqdm(drawings, cls.__name__)):
+                    rows += cls._annotate(drawing.result(), animal, days[animal], individuals)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)  # else all others would be drawn first
+                raise
         _write(root / SETTINGS, json.dumps(settings) + "\n")
         _write(root / ANNOTATIONS, pd.DataFrame(rows).to_csv(index=False))
+        shutil.rmtree(root / UNFINISHED)
 
     @classmethod
     def _extract(cls, **kwargs) -> None:
@@ -244,6 +257,30 @@ def draw(
     if drawn != wanted:
         raise ValueError(f"{root} was drawn with {drawn}, not with {wanted}.")
     return cls(str(root))
+
+
+def _begin(root: Path, settings: str) -> None:
+    """Keep the animals that an unfinished drawing of the same settings has; remove others."""
+    mark = root / UNFINISHED / SETTINGS
+    if mark.is_file() and mark.read_text() == settings:
+        return
+    shutil.rmtree(root / UNFINISHED, ignore_errors=True)
+    shutil.rmtree(root / "images", ignore_errors=True)
+    mark.parent.mkdir(parents=True)
+    _write(mark, settings)
+
+
+def _begin_worker() -> None:
+    """One thread for each process, which ends with the one that started it."""
+    end_with_parent()
+    cv2.setNumThreads(1)
+
+
+def _drawn(rows: Path, *how: Any) -> list[dict]:
+    """What `draw_animal` returns, kept in a file: an animal that has one is finished."""
+    if not rows.is_file():
+        _write(rows, json.dumps(draw_animal(*how)))
+    return json.loads(rows.read_text())
 
 
 def _name(species: str, animal: int) -> str:

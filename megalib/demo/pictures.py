@@ -4,6 +4,7 @@ Every picture is a pure function of (seed, species, individual, picture, day), s
 order of drawing nor the number of processes can change a pixel.
 """
 
+import io
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -142,14 +143,22 @@ def draw_animal(
     for picture, (companion, day) in enumerate(zip(companions, days, strict=True)):
         pixels, sightings = draw_picture(seed, species, individual, picture, companion, day)
         file = f"{folder.name}_{picture:03d}{extension}"
-        # PNG is lossless at any level, and the first is by far the fastest.
-        how = {"compress_level": 1} if extension == ".png" else {"quality": JPEG_QUALITY}
-        Image.fromarray(pixels).save(folder / file, **how)
+        (folder / file).write_bytes(_encoded(pixels, extension))
         for seen in sightings:
             row = {"file": file, "picture": picture, "individual": seen.individual}
             box = dict(zip(("x", "y", "width", "height"), seen.bbox, strict=True))
             rows.append(row | {"facing": seen.facing} | box)
     return rows
+
+
+def _encoded(pixels: np.ndarray, extension: str) -> bytes:
+    """A picture as its file holds it; Pillow itself would not notice a full disk."""
+    data = io.BytesIO()
+    if extension == ".png":  # lossless at any level, and the first is by far the fastest
+        Image.fromarray(pixels).save(data, "PNG", compress_level=1)
+    else:
+        Image.fromarray(pixels).save(data, "JPEG", quality=JPEG_QUALITY)
+    return data.getvalue()
 
 
 def _scene(
