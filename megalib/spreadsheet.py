@@ -13,7 +13,7 @@ import pandas as pd
 
 from megalib.files import whole_file
 
-_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"  # the latter four are those of Chinese and Japanese
+_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"  # the last four are full-width ones
 # Where a formula could begin. Quotes do not help inside a text, once a spreadsheet divides the
 # lines at semicolons or tabs, as it does in half of Europe: there, each part is looked at.
 _CELL = rf"(?='*[{_SIGNS}\t\r\n])"
