@@ -291,11 +291,8 @@ def agreement(one: np.ndarray, other: np.ndarray) -> str:
 def hardware(device: str) -> str:
     """The GPU, or the processor and its threads."""
     from megalib import notebook
-    from megalib.files import Run
 
-    told = notebook.provenance(Run("benchmark"), None, torch.device(device)).data
-    line = next(line for line in told.splitlines() if line.startswith("| Hardware"))
-    return line.split("|")[2].strip()
+    return notebook.hardware(torch.device(device))
 
 
 def measure(kind: str, options: argparse.Namespace) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from nbformat import NotebookNode
 from megalib import locks, processes
 from megalib.errors import UserError
 from megalib.files import ROOT, Run, shown, whole_folder
+from megalib.plain import in_markdown
 
 CONTENTS = ROOT / "_toc.yml"  # of a book that has every page there could be
 HAND_WRITTEN = ("_config.yml", "book", "data", "benchmarks/README.md")  # what pages are made of
@@ -129,15 +130,16 @@ def as_page(notebook: NotebookNode) -> NotebookNode:
     and `metadata.mystnb.figure.caption`.
     """
     values, first = notebook.metadata.papermill.parameters, notebook.cells[0]
+    escaped = {name: in_markdown(value) for name, value in values.items()}
     title, _, text = first.source.partition("\n")
     if "title" in first.metadata.book:
-        title = f"# {first.metadata.book.title.format(**values)}"
+        title = f"# {first.metadata.book.title.format(**escaped)}"
     first.source = f"{title}\n\n{_opening(notebook)}\n{text}"
     for cell in notebook.cells:
         shown = cell.metadata.get("mystnb", {})
-        for kind, text in (("image", "alt"), ("figure", "caption")):
-            if kind in shown:
-                shown[kind][text] = shown[kind][text].format(**values)
+        for kind, text, told in (("image", "alt", values), ("figure", "caption", escaped)):
+            if kind in shown:  # an alternative text is no Markdown
+                shown[kind][text] = shown[kind][text].format(**told)
     return notebook
 
 

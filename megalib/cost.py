@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from megalib import networks, published
 from megalib.flavours import FLAVOURS, Flavour, short_name
+from megalib.plain import in_markdown
 
 BACKWARD = 3  # operations of a training step, in those of a forward pass
 
@@ -127,8 +128,8 @@ def in_words(hours: pd.DataFrame) -> str:
         least, most = row.min(), row.max()
         names = short_name(row.idxmin()), short_name(row.idxmax())
         lines.append(
-            f"* {hardware}, {precision}: from {_span(least)} for {names[0]} to {_span(most)} for "
-            f"{names[1]}."
+            f"* {in_markdown(hardware)}, {precision}: from {_span(least)} for {names[0]} to "
+            f"{_span(most)} for {names[1]}."
         )
     advice = (
         "Where that is too long, train at demo scale, and take the released weights or a faster "

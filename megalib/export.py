@@ -17,6 +17,7 @@ from megalib.errors import UserError
 from megalib.files import DATA, Run, shown, whole_folder
 from megalib.flavours import Flavour, beside_published
 from megalib.history import COLUMNS
+from megalib.plain import in_markdown
 
 FACTS = "training.json"  # beside the weights: what made them
 NEEDED = ("config.json", "model.safetensors", "README.md", FACTS)
@@ -151,10 +152,12 @@ def model_card(
         history: one row per epoch.
         dimensions: of an embedding.
     """
-    table = beside_published(flavour, facts["start"], facts["precision"])
+    start = in_markdown(facts["start"])  # which may be a folder of any name
+    table = beside_published(flavour, start, facts["precision"])
+    told = {in_markdown(name): part for name, part in facts["datasets"].items()}
     parts = [
         f"| {name} | {part['images']:,} | {part['individuals']:,} | `{part['digest']}` |"
-        for name, part in facts["datasets"].items()
+        for name, part in told.items()
     ]
     rows = [
         f"| {name} | {row['this run']} | {row['published']} |" for name, row in table.iterrows()
@@ -167,7 +170,7 @@ def model_card(
             title=flavour.title,
             dimensions=dimensions,
             version=version("megalib"),
-            profile=run.profile,
+            profile=in_markdown(run.profile),
             seed=facts["seed"],
             cut_down="" if flavour.scale == "published" else ", and it is cut down",
             side=flavour.image_size,
@@ -177,7 +180,7 @@ def model_card(
             individuals=facts["individuals"],
             datasets="\n".join(parts),
             digest=facts["digest of the images"],
-            start=facts["start"],
+            start=start,
             loss=history[-1]["loss"],
             precision=facts["precision"],
             validated=f" Top-1 accuracy when last validated: {watched[-1]:.1%}." if watched else "",

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from megalib import catalogue, parameters, plots
-from megalib.files import ROOT, Run, whole_file
+from megalib import catalogue, parameters, plots, spreadsheet
+from megalib.files import ROOT, Run
+from megalib.plain import in_markdown
 
 # What pages show that hold no results of this run.
 KINDS = {
@@ -103,6 +105,8 @@ def kind(name: str) -> Markdown:
 def download(run: Run, name: str, table: pd.DataFrame, index: bool = True) -> Markdown:
     """Write a table of a page as CSV, and give the link by which the book's reader gets it.
 
+    Readers open it in a spreadsheet: a text that would be a formula there gets an apostrophe.
+
     Args:
         run: whose table it is.
         name: of the file; must differ from those of all other pages.
@@ -112,9 +116,8 @@ def download(run: Run, name: str, table: pd.DataFrame, index: bool = True) -> Ma
     Raises:
         UserError: the file cannot be written.
     """
-    with whole_file(run.table(name)) as temporary:
-        table.to_csv(temporary, index=index)
-    return Markdown(f"The table: [{name}](../tables/{name})")
+    spreadsheet.write(run.table(name), table, index)
+    return Markdown(f"The table: [{in_markdown(name)}](../tables/{quote(name)})")
 
 
 def note(run: Run, datasets: list[str], scale: str) -> str:
@@ -133,11 +136,11 @@ def provenance(run: Run, seed: int | None = None, device: torch.device | None = 
     """The last thing on an executed page: profile, seed, versions and hardware."""
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     rows = {
-        "Profile": run.profile,
+        "Profile": in_markdown(run.profile),
         "Seed": seed,
         "Compendium": f"megalib {version('megalib')}, commit {_commit()}",
         "Versions": f"Python {platform.python_version()}, {versions}",
-        "Hardware": hardware(device),
+        "Hardware": in_markdown(hardware(device)),
     }
     lines = [f"| {key} | {value} |" for key, value in rows.items() if value is not None]
     return Markdown("\n".join(["| Made by | |", "|---|---|", *lines]))

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+from markupsafe import Markup
 from pandas.io.formats.style import Styler
 from tqdm import tqdm
 
-from megalib import catalogue, prepare, published, raw_data, splits
+from megalib import catalogue, prepare, published, raw_data, splits, tables
 from megalib.files import Run
 
 
@@ -61,7 +62,7 @@ def counts(table: pd.DataFrame) -> Styler:
     """The part of `published_datasets` that says how large the datasets are, for a page."""
     numbers = ["images", "individuals", "images each", "train", "test", "left out"]
     shown = table[["species", *numbers, "crop"]]
-    return shown.style.format("{:,.0f}", subset=numbers, na_rep="not known")
+    return tables.styled(shown, formats=dict.fromkeys(numbers, "{:,.0f}"), na_rep="not known")
 
 
 def sources(table: pd.DataFrame) -> Styler:
@@ -70,17 +71,19 @@ def sources(table: pd.DataFrame) -> Styler:
     The citation is a link to the paper where there is one.
     """
 
-    def link(address: str | float, text: str = "open") -> str:
-        return f'<a href="{address}">{text}</a>' if isinstance(address, str) else ""
+    def link(to: tuple[str | float, str, str]) -> str:
+        """A link to an address with its text, or what stands there without an address."""
+        address, text, without = to
+        if not isinstance(address, str):
+            return without
+        return Markup('<a href="{}">{}</a>').format(address, text)
 
+    keys = table["citation"]
     shown = table[["access", "licence"]].assign(
-        data=[link(address) or "none" for address in table["data"]],
-        citation=[
-            link(address, key) or key
-            for address, key in zip(table["paper"], table["citation"], strict=True)
-        ],
+        data=[(address, "open", "none") for address in table["data"]],
+        citation=list(zip(table["paper"], keys, keys, strict=True)),
     )
-    return shown.style
+    return tables.styled(shown, formats={"data": link, "citation": link})
 
 
 def status(
@@ -130,7 +133,7 @@ def status(
 def progress(table: pd.DataFrame) -> Styler:
     """The table of `status` for a page: sizes in handy units, nothing where nothing is."""
     numbers = {"images": "{:,.0f}", "problems": "{:,.0f}", "bytes": _handy}
-    return table.style.format(numbers, na_rep="")
+    return tables.styled(table, formats=numbers, na_rep="")
 
 
 def _answer(value: bool | None) -> str:

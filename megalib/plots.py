@@ -1,8 +1,9 @@
 """One function per figure. Each takes data, returns a matplotlib figure and computes nothing."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,12 +11,14 @@ import pandas as pd
 import seaborn as sns
 from IPython import get_ipython
 from IPython.core.pylabtools import print_figure
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from PIL import Image
 
 from megalib.files import inside
 from megalib.flavours import short_name
 from megalib.images import load
+from megalib.plain import in_figure
 
 INK, PAPER = "#1f2933", "#ffffff"
 RIGHT, WRONG, QUIET = "#0072b2", "#d55e00", "#9aa5b1"  # Okabe and Ito: safe for colour-blind eyes
@@ -24,7 +27,12 @@ MOST_PAIRS = 6  # pairs of images side by side
 
 
 def use_style() -> None:
-    """The style of the book: opaque paper, so that figures are read in light and dark mode."""
+    """The style of the book: opaque paper, so that figures are read in light and dark mode.
+
+    What stands between two dollar signs is text, too, in figures and in tables: names come from
+    strangers, and half a formula would stop the notebook.
+    """
+    pd.set_option("display.html.use_mathjax", False)
     sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
     plt.rcParams.update(
         {
@@ -35,6 +43,7 @@ def use_style() -> None:
             "axes.titleweight": "bold",
             "axes.titlesize": "medium",
             "text.color": INK,
+            "text.parse_math": False,
             "figure.constrained_layout.use": True,
         }
     )
@@ -53,7 +62,7 @@ def as_vector(figure: Figure) -> str | None:
 
 def stamp(figure: Figure, text: str) -> Figure:
     """Write under a figure what made it, so that it stays known where the figure is copied."""
-    figure.supxlabel(text, fontsize=8, color="#52606d", ha="right", x=0.995)
+    figure.supxlabel(in_figure(text), fontsize=8, color="#52606d", ha="right", x=0.995)
     return figure
 
 
@@ -99,7 +108,7 @@ def sample_grid(
             _hide_frame(axis)
         for axis, path in zip(row, own["path"], strict=False):
             axis.imshow(load(inside(folder, path)))
-        row[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+        row[0].set_ylabel(in_figure(name), rotation=0, ha="right", va="center", fontsize=9)
     return figure
 
 
@@ -147,6 +156,8 @@ def dataset_sizes(table: pd.DataFrame) -> Figure:
         axis.hlines(rows, 1, table[column], color=QUIET, linewidth=1)
         axis.scatter(table[column], rows, color=RIGHT, s=22, zorder=3)
         axis.set(xscale="log", xlabel=label)
+        axis.xaxis.set_major_formatter("{x:,.0f}")
+        axis.xaxis.set_minor_formatter("")
         axis.grid(axis="y", visible=False)
     left.set_yticks(rows, table.index, fontsize=9)
     left.set_ylim(len(table) - 0.5, -0.5)
@@ -231,7 +242,7 @@ def _picture_in_box(axis: plt.Axes, image: Image.Image) -> None:
 
 def _wrapped(name: str) -> str:
     """A name on as many lines as fit above a picture."""
-    return "\n".join(textwrap.wrap(str(name), 17)) or " "
+    return in_figure("\n".join(textwrap.wrap(str(name), 17)) or " ")
 
 
 def hardest(folder: Path, rows: pd.DataFrame) -> Figure:
@@ -266,7 +277,7 @@ def pair_similarities(tables: Mapping[str, pd.DataFrame]) -> Figure:
         for same, label, colour in ((True, "same", RIGHT), (False, "different", WRONG)):
             values = table.loc[table["same"] == same, "similarity"]
             axis.hist(values, bins=40, density=True, alpha=0.6, color=colour, label=label)
-        axis.set_title(name, fontsize=9)
+        axis.set_title(in_figure(name), fontsize=9)
         axis.set_yticks([])
     figure.supxlabel("cosine similarity of two images", fontsize=10)
     axes[0, 0].legend(frameon=False, fontsize=8, title="individual", title_fontsize=8)
@@ -284,16 +295,23 @@ def projection(plane: np.ndarray, identity: np.ndarray, is_test: np.ndarray) -> 
     names = np.unique(identity)
     colours, shapes = sns.color_palette("colorblind", 10), "os^Dv<>Ph*X"
     figure, axis = plt.subplots(figsize=(8, 4.6))
+    marks = []
     for number, name in enumerate(names):
         own = identity == name
         style = {"color": colours[number % 10], "marker": shapes[number % len(shapes)], "s": 28}
         style["rasterized"] = True  # thousands of points would make a large page
-        axis.scatter(*plane[own & is_test].T, label=name, **style)
+        marks.append(axis.scatter(*plane[own & is_test].T, **style))
         axis.scatter(*plane[own & ~is_test].T, **style, alpha=0.25)
     axis.set(xticks=[], yticks=[])
     if len(names) <= 40:
-        axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), ncols=2)
+        place = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "ncols": 2}
+        _name(axis, marks, names, fontsize=7, **place)
     return figure
+
+
+def _name(axis: plt.Axes, marks: Sequence[Artist], names: Iterable[object], **style: Any) -> None:
+    """A legend of given names; the usual one leaves out those that begin with an underscore."""
+    axis.legend(marks, [in_figure(name) for name in names], frameon=False, **style)
 
 
 def similarity_map(files: Sequence[Path], shares: Sequence[np.ndarray], cosine: float) -> Figure:
@@ -370,7 +388,7 @@ def candidates(new: Path, known: Path, table: pd.DataFrame, most: int = 6) -> Fi
         for axis, candidate in zip(row[1:], rows.itertuples(), strict=True):
             axis.imshow(load(inside(known, candidate.known_path)))
             chance = "" if pd.isna(candidate.probability) else f"{candidate.probability:.0%}, "
-            axis.set_title(candidate.candidate, fontsize=8, fontweight="normal")
+            axis.set_title(in_figure(candidate.candidate), fontsize=8, fontweight="normal")
             axis.set_xlabel(f"{chance}cosine {candidate.similarity:.2f}", fontsize=7)
     return figure
 
@@ -383,11 +401,13 @@ def match_curves(table: pd.DataFrame) -> Figure:
     """
     figure, axis = plt.subplots(figsize=(8, 3.2))
     styles = ("-", "--", "-.", ":")  # told apart without colour, too
-    for number, name in enumerate(table):
-        axis.plot(table.index, table[name], styles[number % 4], label=name)
+    lines = [
+        axis.plot(table.index, table[name], styles[number % 4])[0]
+        for number, name in enumerate(table)
+    ]
     axis.set(xlabel=table.index.name, ylabel="found, %", ylim=(0, 102))
     axis.set_xticks(table.index[::2])
-    axis.legend(frameon=False, ncols=2, fontsize=9)
+    _name(axis, lines, table, ncols=2, fontsize=9)
     return figure
 
 
@@ -469,7 +489,7 @@ def before_and_after(results: pd.DataFrame) -> Figure:
     axis.scatter(before, rows, color=PAPER, edgecolor=INK, zorder=3, label="untrained")
     axis.scatter(after, rows, color=RIGHT, zorder=3, label="trained")
     axis.set(xlim=(0, 100), xlabel="test images whose nearest image shows the same individual, %")
-    axis.set_yticks(rows, results["dataset"])
+    axis.set_yticks(rows, results["dataset"].map(in_figure))
     axis.set_ylim(len(results) - 0.5, -0.5)
     axis.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     return figure
@@ -479,7 +499,7 @@ def accuracy_matrix(table: pd.DataFrame, label: str) -> Figure:
     """Heat map of accuracies in per cent, datasets in rows and flavours in columns."""
     figure, axis = plt.subplots(figsize=(8, 0.3 * len(table) + 1.6))
     sns.heatmap(
-        table,
+        table.rename(in_figure),
         annot=True,
         fmt=".1f",
         vmin=0,

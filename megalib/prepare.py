@@ -19,7 +19,7 @@ from PIL import Image
 from torchvision.transforms import Resize
 from tqdm import tqdm
 
-from megalib import catalogue, locks, raw_data, record, splits
+from megalib import catalogue, locks, raw_data, record, splits, spreadsheet
 from megalib.catalogue import Dataset
 from megalib.errors import UserError
 from megalib.files import Run, inside, shown, whole_file, write_whole
@@ -397,8 +397,7 @@ def _one_line(error: Exception) -> str:
 
 def _write_problems(path: Path, problems: list[Problem]) -> None:
     table = pd.DataFrame([asdict(problem) for problem in problems], columns=PROBLEM_COLUMNS)
-    with whole_file(path) as temporary:
-        table.to_csv(temporary, index=False)
+    spreadsheet.write(path, table, index=False)
 
 
 def read_problems(run: Run, dataset: str) -> pd.DataFrame:
@@ -406,7 +405,7 @@ def read_problems(run: Run, dataset: str) -> pd.DataFrame:
     file = run.problems(dataset)
     if not file.is_file():  # metadata that were not made here
         return pd.DataFrame(columns=PROBLEM_COLUMNS)
-    return pd.read_csv(file, dtype=str, keep_default_na=False)
+    return spreadsheet.read(file)
 
 
 def _summary(dataset: Dataset, run: Run, metadata: pd.DataFrame, kept: int, problems: int) -> str:

@@ -22,6 +22,7 @@ MEASURES = {
     "untrained_accuracy": "untrained",
 }
 TEXT = dict.fromkeys(("image_id", "identity", "predicted", "match_id"), str)
+MISSING = {column: [""] for column in ("similarity", "rank", "twin")}  # if empty; no other can be
 
 
 def read(run: Run, names: Sequence[str]) -> pd.DataFrame:
@@ -53,8 +54,13 @@ def matches(
     size = flavours.get(flavour, scale).stored_size
     names = results.loc[results["flavour"] == flavour, "dataset"]
     folders = {name: run.images(size, name) for name in names}
-    tables = {name: pd.read_csv(run.predictions(flavour, name), dtype=TEXT) for name in names}
-    return folders, tables
+    return folders, {name: _predictions(run, flavour, name) for name in names}
+
+
+def _predictions(run: Run, flavour: str, dataset: str) -> pd.DataFrame:
+    """The predictions of one flavour; an animal may be called "007", "NA" or "None"."""
+    file = run.predictions(flavour, dataset)
+    return pd.read_csv(file, dtype=TEXT, keep_default_na=False, na_values=MISSING)
 
 
 def wide(results: pd.DataFrame, column: str = "accuracy") -> pd.DataFrame:
@@ -139,8 +145,7 @@ def paired(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     judged = {}
     for name, rows in results.groupby("flavour", sort=False):
         tables = [
-            pd.read_csv(run.predictions(name, dataset), dtype=TEXT).assign(dataset=dataset)
-            for dataset in rows["dataset"]
+            _predictions(run, name, dataset).assign(dataset=dataset) for dataset in rows["dataset"]
         ]
         judged[name] = pd.concat(tables)[["dataset", "image_id", "correct"]]
     return pd.DataFrame([_pair(*names, judged) for names in pairwise(judged)], columns=PAIRED)

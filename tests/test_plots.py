@@ -1,11 +1,16 @@
 """What figures draw is what they were given, and what they are stored as."""
 
+import xml.dom.minidom
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from IPython.core.pylabtools import print_figure
 from matplotlib import pyplot as plt
+from matplotlib.text import Text
 from PIL import Image
 
 from megalib import plots
@@ -358,3 +363,85 @@ def test_a_gallery_shows_right_and_wrong_matches_in_even_rows(tmp_path):
         titles = [axis.title.get_window_extent() for axis in used]
         for one, other in combinations(titles, 2):
             assert not one.overlaps(other)
+
+
+ATTACKS = ["x_{$a_{$", "\0\x1b\ufffe", "--><b>", "_hidden", "\\frac", "\n", " ", ""]
+NAMES = st.lists(
+    st.sampled_from(ATTACKS) | st.text(max_size=8), min_size=2, max_size=2, unique=True
+)
+
+
+def drawn(figure) -> str:
+    """A figure as SVG, which must be XML, even where a page would show it as pixels."""
+    figure.set_dpi(20)
+    svg = print_figure(figure, "svg", bbox_inches=None)
+    xml.dom.minidom.parseString(svg)
+    return svg
+
+
+def figures_with_names(folder, names):
+    """Every figure in which names of individuals, datasets or runs are written."""
+    first, second = names
+    table = pd.DataFrame({"identity": names, "predicted": names[::-1], "correct": [True, False]})
+    table = table.assign(path="0.png", match_path="1.png", similarity=0.5, rank=1, split="test")
+    yield plots.sample_grid(folder, table, images=1)
+    yield plots.match_gallery({first: folder}, {first: table})
+    yield plots.hardest(folder, table)
+    pairs = table.assign(candidate=names, known_path="1.png", probability=0.5, new_individual="no")
+    yield plots.candidates(folder, folder, pairs.assign(photograph=names))
+    yield plots.pair_similarities({first: table.assign(same=table["correct"])})
+    yield plots.projection(np.eye(2), np.array(names, dtype=object), np.array([True, False]))
+    yield plots.match_curves(pd.DataFrame([[1.0, 2.0]], columns=pd.Index(names, dtype=object)))
+    results = pd.DataFrame({"dataset": pd.Series(names, dtype=object)})
+    yield plots.before_and_after(results.assign(accuracy=0.5, untrained_accuracy=0.1))
+    heat = pd.DataFrame({"T": [1.0, 2.0]}, index=pd.Index(names, dtype=object))
+    yield plots.stamp(plots.accuracy_matrix(heat, "top-1"), f"{first} {second}")
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")  # a font lacks most of what hypothesis finds
+@settings(
+    max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@example(ATTACKS[:2])
+@example(ATTACKS[2:4])
+@given(NAMES)
+def test_any_name_can_be_drawn_and_stored(pictures, names):
+    plots.use_style()
+    for figure in figures_with_names(pictures, names):
+        drawn(figure)
+        plt.close(figure)
+
+
+def test_names_are_drawn_as_they_are():
+    """Between dollar signs, too, and where a usual legend would leave them out."""
+    plots.use_style()
+    names = np.array(["$a$", "_b"])
+    legends = [
+        plots.projection(np.eye(2), names, np.array([True, True])),
+        plots.match_curves(pd.DataFrame([[1.0, 2.0]], columns=names)),
+    ]
+    for figure in legends:
+        told = figure.axes[0].get_legend().get_texts()
+        assert [text.get_text() for text in told] == ["$a$", "_b"]
+        assert not any(text.get_parse_math() for text in told)
+
+
+def test_numbers_on_axes_are_plain():
+    plots.use_style()
+    table = pd.DataFrame({"images": [50000.0, 300], "images each": [200.0, 2]}, index=["a", "b"])
+    history = pd.DataFrame({"epoch": [1, 2], "loss": [9.0, 1], "learning_rate": [1e-5, 1e-6]})
+    means = pd.Series([60.0, 70.0], index=["MegaDescriptor-T-224", "MegaDescriptor-L-384"])
+    sizes = pd.DataFrame({"millions": [28.0, 195], "billions": [9.0, 416]}, index=means.index)
+    figures = [
+        plots.dataset_sizes(table),
+        plots.training_curves(history.assign(validation=np.nan)),
+        plots.accuracy_against_cost(means, sizes, "mean"),
+        plots.gains(pd.Series({"a": 12.0, "b": 1e-7})),
+    ]
+    for figure in figures:
+        drawn(figure)
+        words = [text.get_text() for text in figure.findobj(Text)]
+        assert not any("$" in word or "mathdefault" in word for word in words)
+    left, right = figures[0].axes
+    shown = [[label.get_text() for label in axis.get_xticklabels()] for axis in (left, right)]
+    assert {"1", "100", "10,000"} <= set(shown[0]) and {"1", "10", "100"} <= set(shown[1])
