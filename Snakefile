@@ -1,7 +1,7 @@
 # The pipeline: which notebook runs with which parameters, and what depends on what.
 #
-#   snakemake --cores all                                  the demo, and its book
-#   snakemake --cores all --config profile=lions epochs=5  another profile, one parameter changed
+#   snakemake                                  the demo, and its book
+#   snakemake --config profile=lions epochs=5  another profile, one parameter changed
 
 import json
 import re

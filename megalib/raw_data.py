@@ -81,18 +81,23 @@ def _download(dataset: Dataset, folder: Path) -> None:
     from megalib import wildlife  # takes seconds to import
 
     partial = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        wildlife.download(dataset.loader, partial)
-        read(dataset, partial)  # some loaders overlook that a program they call has failed
-        partial.replace(folder)
-    except Exception as error:  # wildlife-datasets raises bare exceptions with instructions
-        reason = " ".join(str(error).split())
-        account = f"; it needs {dataset.access}, see {GUIDE}" if dataset.is_on_kaggle else ""
-        raise UserError(
-            f"cannot fetch {dataset.name} into {shown(folder)}: {reason}{account}"
-        ) from error
+    with locks.held(folder, f"download of {dataset.name}"):
+        if folder.is_dir() and any(folder.iterdir()):  # by the process for which this one waited
+            return
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            partial.mkdir(parents=True)
+            wildlife.download(dataset.loader, partial)
+            read(dataset, partial)  # some loaders overlook that a program they call has failed
+            partial.replace(folder)
+        except Exception as error:  # wildlife-datasets raises bare exceptions with instructions
+            reason = " ".join(str(error).split())
+            account = f"; it needs {dataset.access}, see {GUIDE}" if dataset.is_on_kaggle else ""
+            raise UserError(
+                f"cannot fetch {dataset.name} into {shown(folder)}: {reason}{account}"
+            ) from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)  # a part of it would only fill the disk
 
 
 def is_outdated(dataset: Dataset, raw: Path) -> bool:
