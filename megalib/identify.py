@@ -13,6 +13,7 @@ from megalib import (
     catalogue,
     features,
     inference,
+    locks,
     open_set,
     prepare,
     raw_data,
@@ -237,22 +238,46 @@ def example(run: Run, dataset: str, into: Path, strangers: int = 3) -> tuple[Pat
     names = sorted(metadata["identity"].unique())
     if len(names) <= strangers + 1:
         raise UserError(f"{dataset} has {len(names)} individuals, too few for an example")
-    truth = {}
-    with told_if_unwritable(into, into / "known", into / "new"):
+    copies, truth = {}, {}
+    for row in metadata.itertuples():
+        image = inside(run.images(518, dataset), row.path)
+        if row.split == "test":
+            copies[into / "new" / image.name] = image
+            truth[image.name] = row.identity
+        elif row.identity not in names[-strangers:]:
+            copies[inside(into / "known", row.identity) / image.name] = image
+    with locks.held(into, f"example of {dataset}"):
+        _copy_all(copies, into)
+    return into / "known", into / "new", pd.Series(truth, name="identity")
+
+
+def _copy_all(copies: dict[Path, Path], into: Path) -> None:
+    """Copy images that are not there yet, by target, and remove others.
+
+    Copies keep the time of change: what was prepared of them is still of today.
+    """
+    with told_if_unwritable(into, *copies):
         for folder in (into / "known", into / "new"):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-        for row in metadata.itertuples():
-            image = inside(run.images(518, dataset), row.path)
-            # Copies keep the time of change: what was prepared of them is still of today.
-            if row.split == "test":
-                shutil.copy2(image, into / "new" / image.name)
-                truth[image.name] = row.identity
-            elif row.identity not in names[-strangers:]:
-                target = inside(into / "known", row.identity) / image.name
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in [path for path in folder.rglob("*") if path.is_file()]:
+                if path not in copies:
+                    path.unlink()
+        for target, image in copies.items():
+            if not image.is_file():
+                raise UserError(
+                    f"image {shown(image)} is missing: run 1_prepare.ipynb of its dataset again"
+                )
+            if not _is_copy(target, image):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(image, target)
-    return into / "known", into / "new", pd.Series(truth, name="identity")
+
+
+def _is_copy(target: Path, image: Path) -> bool:
+    """Whether a file is a finished copy: `copy2` sets its time of change last."""
+    if not target.is_file():
+        return False
+    ours, theirs = target.stat(), image.stat()
+    return (ours.st_size, ours.st_mtime_ns) == (theirs.st_size, theirs.st_mtime_ns)
 
 
 def folders(known: str, new: str, run: Run, example_of: str) -> tuple[Path, Path, pd.Series | None]:

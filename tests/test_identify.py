@@ -163,6 +163,20 @@ def test_an_example_is_made_of_a_prepared_dataset(prepared, tmp_path):
         identify.example(prepared, "DemoLeopard", tmp_path / "own", strangers=3)
 
 
+def test_an_example_that_is_there_stays_as_it_is(prepared, tmp_path):
+    known, new, _ = identify.example(prepared, "DemoLeopard", tmp_path / "own", strangers=1)
+    made = {path: path.stat() for path in (tmp_path / "own").rglob("*.png")}
+    (known / "cat0" / "other.png").touch()
+    half = next(new.iterdir())
+    half.write_bytes(half.read_bytes()[:100])
+    identify.example(prepared, "DemoLeopard", tmp_path / "own", strangers=1)
+    again = {path: path.stat() for path in (tmp_path / "own").rglob("*.png")}
+    assert {path: (state.st_size, state.st_mtime_ns) for path, state in made.items()} == {
+        path: (state.st_size, state.st_mtime_ns) for path, state in again.items()
+    }
+    assert all(again[path].st_ino == state.st_ino for path, state in made.items())
+
+
 @pytest.mark.parametrize("name", ["../outside", "/tmp/outside"])
 def test_a_name_that_leaves_the_example_is_refused(prepared, tmp_path, name):
     metadata = splits.read(prepared.metadata("DemoLeopard")).replace({"identity": {"cat0": name}})
