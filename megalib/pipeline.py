@@ -7,7 +7,6 @@ On the command line::
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
-from megalib import code, parameters
+from megalib import code, parameters, texts
 from megalib.errors import UserError
 from megalib.files import shown, whole_file
 
@@ -78,10 +77,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Execute one notebook of the compendium.")
     parser.add_argument("notebook", help="its name, such as 2_train")
     parser.add_argument("output", type=Path, help="path of the executed copy")
-    parser.add_argument("--parameters", type=json.loads, default={}, help="a JSON object")
+    parser.add_argument("--parameters", default="{}", help="a JSON object")
     arguments = parser.parse_args()
     try:
-        execute(arguments.notebook, arguments.output, arguments.parameters)
+        values = texts.from_json(arguments.parameters, "--parameters")
+        execute(arguments.notebook, arguments.output, values)
     except UserError as error:
         sys.exit(f"error: {error}")
 
