@@ -40,7 +40,7 @@ def _state(source: "WildlifeDataset", path: str) -> list[int] | None:
     """Size and time of change in nanoseconds; None where there is no such file."""
     try:
         facts = Path(source.get_absolute_path(path)).stat()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in the path
         return None
     return [facts.st_size, facts.st_mtime_ns]
 
@@ -83,6 +83,11 @@ def _read(file: Path, rule: Mapping[str, Any]) -> dict[str, str]:
     """The recorded digests; none where the rule was another, or the record cannot be read."""
     try:
         record = json.loads(file.read_text())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return record["images"] if isinstance(record, dict) and record.get("rule") == rule else {}
+    if not isinstance(record, dict) or record.get("rule") != rule:
+        return {}
+    images = record.get("images")
+    if not isinstance(images, dict) or not all(isinstance(text, str) for text in images.values()):
+        return {}
+    return images
