@@ -14,21 +14,19 @@ from megalib.errors import UserError
 from megalib.files import DATA, PUBLISHED, ROOT, Run, resolve, shown
 from megalib.flavours import SIFT
 
-PROFILE = config.get("profile", "demo")
 try:
-    CHANGED = {name: value for name, value in config.items() if name != "profile"}
-    VALUES = parameters.read_profile(PROFILE) | CHANGED
-    parameters.check(VALUES)
+    VALUES = parameters.of_pipeline(config)
 except UserError as error:
     sys.exit(f"error: {error}")
 
-RUN = Run(VALUES["profile"])
-DATASETS = VALUES["datasets"]
-FLAVOURS = VALUES["flavours"]
-BASELINES = VALUES.get("baselines", [])
+PLAN = parameters.known() | VALUES  # what a profile leaves out is as in the notebooks
+RUN = Run(PLAN["profile"])
+DATASETS = PLAN["datasets"]
+FLAVOURS = PLAN["flavours"]
+BASELINES = PLAN["baselines"]
 NETWORKS = [name for name in BASELINES if name != SIFT]  # the baselines that are networks
 ONE_DATASET, ONE_FLAVOUR = "{dataset}", "{flavour}"
-TRAINS = VALUES.get("weights", "trained") == "trained"
+TRAINS = PLAN["weights"] == "trained"
 
 
 def path(file):
@@ -53,7 +51,7 @@ def settings(notebook, **chosen):
 
 # Datasets and networks of the demo are made side by side, one core each; published ones one after
 # another, with all cores and one accelerator.
-THREADS, GPUS = (1, 0) if VALUES["scale"] == "demo" else (workflow.cores, 1)
+THREADS, GPUS = (1, 0) if PLAN["scale"] == "demo" else (workflow.cores, 1)
 
 # OMP_NUM_THREADS keeps two jobs from fighting over the same cores. A job ends with snakemake, also
 # when that is killed: $PPID is the number of snakemake's process in the shell that it starts.

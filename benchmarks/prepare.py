@@ -12,6 +12,7 @@ would make other pixels. `--record` keeps the numbers for the book.
 
 import argparse
 import multiprocessing
+import os
 import resource
 import shlex
 import shutil
@@ -67,8 +68,8 @@ def write_one_size(source: "WildlifeDataset", size: int, output: Path) -> None:
 
 def megalib(folder: Path, output: Path) -> None:
     """What this library does."""
-    run = Run(str(output))  # an absolute path takes the place of runs/
-    prepare.prepare(pictures(folder), folder, run, SIZES)
+    os.environ["MEGALIB_RUNS"] = str(output)
+    prepare.prepare(pictures(folder), folder, Run("megalib"), SIZES)
 
 
 def decode_alone(folder: Path, output: Path) -> None:

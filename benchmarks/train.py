@@ -20,6 +20,7 @@ a large product of matrices reaches in the same precision and the same run.
 import argparse
 import gc
 import multiprocessing
+import os
 import resource
 import shlex
 import sys
@@ -116,7 +117,7 @@ def by_megalib(
     flavour: Flavour, options: argparse.Namespace, metadata: pd.DataFrame, folder: Path
 ) -> float:
     """Images per second of `training.train`, after its first epoch."""
-    run = Run(str(folder.parents[1]))
+    run = Run("benchmark")
     settings = Settings(
         device=options.device,
         precision=options.precision,
@@ -204,7 +205,8 @@ def alone(way: str, flavour: Flavour, options: argparse.Namespace) -> tuple[floa
     work = {"reference": reference, "megalib": by_megalib, "without loading": without_loading}[way]
     loaders = {"reference": 1, "megalib": options.workers, "without loading": 0}[way]
     with tempfile.TemporaryDirectory(prefix="megalib-benchmark-") as scratch:
-        folder = Run(scratch).images(flavour.stored_size)
+        os.environ["MEGALIB_RUNS"] = scratch
+        folder = Run("benchmark").images(flavour.stored_size)
         count = options.images or max(256, (options.warm_up + 6) * flavour.batch_size)
         metadata = draw_images(folder, count, flavour.stored_size)
         rate = work(flavour, options, metadata, folder)

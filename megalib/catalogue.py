@@ -1,16 +1,15 @@
 """The datasets that can be prepared: the 29 of MegaDescriptor, the drawn ones, and one's own."""
 
 import csv
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from megalib import published
+from megalib import csv_files, published
 from megalib.errors import UserError, choose
-from megalib.files import DATA, resolve, shown
+from megalib.files import DATA, check_name, check_path, kind_of, resolve, shown
 
 if TYPE_CHECKING:
     from wildlife_datasets.datasets import WildlifeDataset
@@ -131,18 +130,15 @@ def own_pictures(name: str, source: str | Path, named: bool = True) -> Dataset:
     Raises:
         UserError: the name is no name or taken, or there is no such folder or file.
     """
-    source = resolve(source)
-    if name in CATALOGUE or not re.fullmatch(r"\w[\w-]*", name):
-        raise UserError(
-            f"your own pictures cannot be called {name!r}: choose a name of letters, digits, _ "
-            "and - that the catalogue does not have"
-        )
-    if not source.exists():
+    check_name("your own pictures", name)
+    if name in CATALOGUE:
+        raise UserError(f"your own pictures cannot be called {name!r}: the catalogue has that name")
+    source = resolve(check_path(f"the folder or CSV file of {name}", source))
+    if not kind_of(source):
         raise UserError(f"no folder or CSV file of your own pictures at {shown(source)}")
-    columns = []
-    if source.is_file():
-        with source.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-            columns = next(csv.reader(file), [])
+    if kind_of(source) == "other":
+        raise UserError(f"{shown(source)} is neither a folder nor a CSV file of your own pictures")
+    columns = csv_files.header(source)
     return Dataset(
         name=name,
         loader_name="OwnPictures",

@@ -5,6 +5,8 @@ import glob
 import os
 import re
 import shutil
+import stat
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from megalib.errors import UserError
+from megalib.errors import UserError, told
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "data"
@@ -21,14 +23,114 @@ NOTEBOOKS = ROOT / "notebooks"
 PROFILES = NOTEBOOKS / "profiles"
 
 
+LONGEST_NAME = 100  # letters of a name
+# Bytes of a name: a file system takes 255, and files add an ending and a mark to it.
+LONGEST_IN_BYTES = 200
+
+
+def is_name(name: object) -> bool:
+    """Whether profiles and datasets of one's own may have this name, see `check_name`."""
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or name[0] in "-.":
+        return False
+    # Letters of all languages, their marks (without which Hindi cannot be written), and digits.
+    if any(letter not in "_-." and unicodedata.category(letter)[0] not in "LMN" for letter in name):
+        return False
+    return len(name.encode()) <= LONGEST_IN_BYTES and unicodedata.category(name[0])[0] != "M"
+
+
+def check_name(kind: str, name: object) -> str:
+    """Return `name` if it may name a profile or a dataset of one's own, and so a folder.
+
+    Args:
+        kind: what is named, for the message: "profile", "own pictures", …
+        name: what the user wrote.
+
+    Raises:
+        UserError: it is no text, is too long, or holds what no name may hold.
+    """
+    if not is_name(name):
+        raise UserError(
+            f"{told(name)} cannot name {kind}: choose a name of letters, digits, _, - and . that "
+            f"begins with a letter, a digit or _, without blanks, of at most {LONGEST_NAME} "
+            f"letters ({LONGEST_IN_BYTES} bytes)"
+        )
+    return name
+
+
+def check_path(kind: str, path: object) -> str:
+    """Return the text of a path if it can be one; whether there is a file is another question.
+
+    Args:
+        kind: what is named, for the message: "raw", "MEGALIB_RUNS", …
+        path: what the user wrote.
+
+    Raises:
+        UserError: it is no text or no path, or is empty, too long, holds a line break, another
+            control character or what is not UTF-8, or begins with the `~` of nobody.
+    """
+    if not isinstance(path, str | Path) or not str(path).strip():
+        raise UserError(f"{kind} must be a path, not {told(path)}")
+    text = str(path)
+    if not is_printable(text):
+        raise UserError(
+            f"{kind} must be a path without line breaks and control characters, not {told(text)}"
+        )
+    if len(text) > 4000:
+        raise UserError(f"{kind} is too long for a path, {len(text)} letters: {told(text)}")
+    try:
+        Path(text).expanduser()
+    except RuntimeError as error:
+        raise UserError(
+            f"{kind} begins with a home folder that is not here: {told(text)}"
+        ) from error
+    return text
+
+
+def is_printable(text: str) -> bool:
+    """Whether a text is one line of UTF-8: no control characters, line breaks, half characters."""
+    return not any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in text)
+
+
+def kind_of(path: Path) -> str:
+    """What lies at a path or where its link leads; opens nothing and never raises.
+
+    Returns:
+        "file" for a regular one, "folder", "other" for pipes, sockets and devices, and "" where
+        nothing is to be seen.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # not there, not allowed, or no path at all
+        return ""
+    return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "other"
+
+
 def runs_root() -> Path:
-    """The folder of all runs: `runs/` in the repository, or what MEGALIB_RUNS names."""
-    return Path(os.environ.get("MEGALIB_RUNS", ROOT / "runs"))
+    """The folder of all runs: `runs/` in the repository, or what MEGALIB_RUNS names.
+
+    A relative path counts from the repository's root; an empty one counts as none.
+
+    Raises:
+        UserError: MEGALIB_RUNS is no path, or one in which snakemake would see its wildcards.
+    """
+    named = os.environ.get("MEGALIB_RUNS", "")
+    if not named.strip():
+        return ROOT / "runs"
+    if set("{}") & set(check_path("the environment variable MEGALIB_RUNS", named)):
+        raise UserError(
+            "the environment variable MEGALIB_RUNS must not hold braces, in which snakemake sees "
+            f"wildcards: {told(named)}"
+        )
+    return resolve(named)
 
 
 def resolve(path: str | Path) -> Path:
-    """A path as a parameter gives it; a relative one counts from the repository's root."""
-    return ROOT / Path(path).expanduser()
+    """A path as a parameter gives it; a relative one counts from the repository's root.
+
+    Raises:
+        UserError: it cannot be a path, see `check_path`.
+    """
+    return ROOT / Path(check_path("a folder or file", path)).expanduser()
 
 
 def shown(path: Path) -> str:
@@ -39,9 +141,18 @@ def shown(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """The files of one run. Only this class knows the layout of `runs/<profile>/`."""
+    """The files of one run. Only this class knows the layout of `runs/<profile>/`.
+
+    A run may lie in another: "demo/own".
+    """
 
     profile: str
+
+    def __post_init__(self) -> None:
+        """Refuse a name that is none, and so whatever would leave the folder of all runs."""
+        parts = self.profile.split("/") if isinstance(self.profile, str) else [self.profile]
+        for part in parts:
+            check_name("a profile", part)
 
     @property
     def folder(self) -> Path:
@@ -70,9 +181,10 @@ class Run:
         return self.metadata(dataset).with_name("prepared-by.json")
 
     def prepared(self) -> list[str]:
-        """Names of the datasets whose metadata the run holds."""
+        """Names of the datasets whose metadata the run holds; folders of other names are none."""
         folder = self.folder / "metadata" / "datasets"
-        return sorted(path.parent.name for path in folder.glob("*/metadata.csv"))
+        names = (path.parent.name for path in folder.glob("*/metadata.csv"))
+        return sorted(filter(is_name, names))
 
     @property
     def combined(self) -> Path:
@@ -276,12 +388,51 @@ def _why_unwritable(error: Exception, paths: tuple[Path, ...]) -> str | None:
 def inside(root: Path, relative: str) -> Path:
     """Join a path from a metadata file to its root.
 
+    Links are followed as long as they stay inside; the root may be a link itself.
+
     Raises:
-        UserError: the path would leave the root, or is empty.
+        UserError: the path would leave the root, by its letters or through a link, is the root
+            itself, or is no path.
     """
     if not isinstance(relative, str) or not relative:
         raise UserError(f"the metadata name an image of {shown(root)} with an empty path")
-    path = Path(os.path.normpath(root / relative))
-    if not path.is_relative_to(os.path.normpath(root)):
-        raise UserError(f"the metadata name a file outside {shown(root)}: {relative}")
-    return path
+    if "\0" in relative:
+        raise UserError(f"the metadata name an image with a NUL in its path: {told(relative)}")
+    # Texts in place of `Path`: this is asked for each of hundreds of thousands of images.
+    top = os.path.normpath(root)
+    top = str(Path.cwd()) if top == os.curdir else top
+    start = top if top.endswith(os.sep) else top + os.sep
+    path = os.path.normpath(relative if relative.startswith(os.sep) else start + relative)
+    if path == top:
+        raise UserError(f"the metadata name the folder {shown(root)} itself: {told(relative)}")
+    if not path.startswith(start):
+        raise UserError(f"the metadata name a file outside {shown(root)}: {told(relative)}")
+    if _has_link(path, len(start)) and not _is_really_below(top, path):
+        raise UserError(
+            f"the metadata name a file that leads outside {shown(root)} through a link: "
+            f"{told(relative)}"
+        )
+    return Path(path)
+
+
+def _has_link(path: str, start: int) -> bool:
+    """Whether a part of a path is a link, of those that begin at `start` or later.
+
+    Where none is, the path is as real as its letters, and nobody need ask for all its parents.
+    """
+    end = start - 1
+    while end < len(path):
+        end = path.find(os.sep, end + 1)
+        end = len(path) if end < 0 else end
+        try:
+            if stat.S_ISLNK(os.lstat(path[:end]).st_mode):
+                return True
+        except OSError:  # not there, so nothing below it either
+            return False
+    return False
+
+
+def _is_really_below(top: str, path: str) -> bool:
+    """Whether a path lies below a folder after all links of both."""
+    real_top, real = os.path.realpath(top), os.path.realpath(path)
+    return real != real_top and Path(real).is_relative_to(real_top)

@@ -18,7 +18,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-import yaml
 from accelerate import PartialState, notebook_launcher
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
@@ -31,6 +30,7 @@ from megalib import (
     parameters,
     prepare,
     splits,
+    texts,
     training,
 )
 from megalib.errors import UserError
@@ -145,7 +145,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         profile = parameters.read_profile(arguments.profile) if arguments.profile else {}
-        given = {name: yaml.safe_load(value) for name, value in arguments.p}
+        given = {name: texts.from_yaml(text, f"-p {name}") for name, text in arguments.p}
         notebook, work = STAGES[arguments.stage]
         work(parameters.declared(notebook) | parameters.for_notebook(notebook, profile, given))
     except UserError as error:

@@ -5,21 +5,28 @@ Either a folder with one sub-folder per individual, or a CSV file (UTF-8) with t
 `date` and `image_id`.
 """
 
-import csv
 import hashlib
+import math
+import os
+import posixpath
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 from PIL import Image
 
-from megalib.errors import UserError
-from megalib.files import inside, shown
+from megalib import csv_files
+from megalib.csv_files import mistake
+from megalib.errors import UserError, told
+from megalib.files import inside, kind_of, shown
 from megalib.splits import UNKNOWN
 from megalib.wildlife import datasets
 
 IMAGES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+NOT_UTF8 = "of a name that is not UTF-8"
 
 
 class OwnPictures(datasets.WildlifeDataset):
@@ -58,28 +65,62 @@ class OwnPictures(datasets.WildlifeDataset):
 def digest(source: Path) -> str:
     """SHA-256 of what a folder or a CSV file holds: names of files, sizes, times of change.
 
-    By it the pipeline notices new, changed and removed pictures.
+    By it the pipeline notices new, changed and removed pictures. Mistakes are no matter here: they
+    are told when the pictures are read. Only a CSV file that is a regular file is opened.
     """
-    files = [source]
-    if source.is_file():
-        with source.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-            paths = [row.get("path") for row in csv.DictReader(file)]
-        files += [source.parent / _portable(path) for path in paths if path]
+    files = {source}
+    if kind_of(source) == "file":
+        paths = csv_files.column(source, "path")
+        files |= {source.parent / _portable(path) for path in paths if path.strip()}
     else:
-        files += source.rglob("*")
-    facts = [(str(file), file.stat()) for file in sorted(set(files)) if file.is_file()]
-    lines = [f"{name} {fact.st_size} {fact.st_mtime_ns}" for name, fact in facts]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        files |= {source / path for path, _ in _walk(source)}
+    total = hashlib.sha256()
+    for file in sorted(files):
+        if kind_of(file) == "file":
+            with suppress(OSError):  # gone by now
+                facts = file.stat()
+                line = f"{file} {facts.st_size} {facts.st_mtime_ns}\n"
+                total.update(line.encode(errors="surrogateescape"))
+    return total.hexdigest()
+
+
+def _walk(root: Path) -> Iterator[tuple[str, bool]]:
+    """All that is no folder below a root, by its path there, and whether it is a linked folder.
+
+    Links to folders are not followed, so there is no circle; folders that may not be read are
+    empty.
+    """
+    for parent, folders, names in os.walk(root):
+        below = os.path.relpath(parent, root)
+        start = "" if below == os.curdir else below + os.sep
+        yield from ((start + name, False) for name in names)
+        yield from ((start + name, True) for name in folders if _is_link(Path(parent, name)))
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:  # in a folder that may be listed and no more
+        return False
 
 
 def _from_folders(root: Path, named: bool) -> pd.DataFrame:
     """Identity is the first folder below the root."""
-    found = datasets.utils.find_images(str(root), IMAGES)
-    if found.empty:
+    found, left_out, example = [], Counter(), ""
+    for path, is_folder in _walk(root):
+        reason = "link to a folder" if is_folder else _why_left_out(root, path)
+        if not reason:
+            found.append(path.replace(os.sep, "/"))
+        elif reason != "hidden":
+            left_out[reason] += 1
+        if reason == NOT_UTF8 and not example:
+            example = f", such as {told(Path(path).name)}"
+    if left_out:
+        each = ", ".join(f"{count} {kind}" for kind, count in sorted(left_out.items()))
+        print(f"{shown(root)}: {sum(left_out.values())} files are left out ({each}{example})")
+    if not found:
         raise UserError(f"{shown(root)} holds no image ({', '.join(IMAGES)})")
-    _tell_left_out(root)
-    paths = [Path(row.path, row.file).as_posix() for row in found.itertuples()]
-    paths = pd.Series(sorted(paths))
+    paths = pd.Series(sorted(found))
     if named and not paths.str.contains("/").any():
         raise UserError(
             f"the images of {shown(root)} lie in no sub-folder: make one per individual, named "
@@ -90,35 +131,47 @@ def _from_folders(root: Path, named: bool) -> pd.DataFrame:
     return pd.DataFrame({"image_id": ids, "identity": identity, "path": paths})
 
 
-def _tell_left_out(root: Path) -> None:
-    """Say how many files are no images that can be read, and of which kind; hidden ones aside."""
-    files = [path for path in root.rglob("[!.]*") if path.is_file()]
-    kinds = Counter(path.suffix.lower() or "no extension" for path in files)
-    left_out = {kind: count for kind, count in sorted(kinds.items()) if kind not in IMAGES}
-    if left_out:
-        each = ", ".join(f"{count} {kind}" for kind, count in left_out.items())
-        print(f"{shown(root)}: {sum(left_out.values())} files are left out ({each})")
+def _why_left_out(root: Path, path: str) -> str:
+    """The kind of a file that is no image to be read; "" for one that is."""
+    file = root / path
+    name, kind = file.name, file.suffix.lower()
+    if kind not in IMAGES and name.startswith("."):
+        return "hidden"
+    if kind_of(file) != "file":
+        return "not a regular file"
+    if kind not in IMAGES:
+        short = kind.isprintable() and len(kind) <= 12
+        return (kind or "no extension") if short else "another extension"
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return NOT_UTF8
+    try:
+        inside(root, path)
+    except UserError:
+        return "link to outside"
+    return ""
 
 
 def _from_table(table: Path, root: Path, named: bool) -> pd.DataFrame:
-    """Read the CSV file; an empty identity is an unknown animal, and the only empty text."""
-    try:
-        rows = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = table.read_bytes()[: error.start].count(b"\n") + 1
-        raise _mistake(table, line, "not UTF-8: save the file as CSV UTF-8") from error
-    except ValueError as error:  # another number of columns in a line, or no line
-        raise UserError(f"{shown(table)} is no CSV file: {' '.join(str(error).split())}") from error
+    """Read the CSV file; an empty identity is an unknown animal, and the only empty text.
+
+    Rows are named by their line in the file until they are returned.
+    """
+    header, lines = csv_files.read(table)
+    rows = pd.DataFrame(
+        [row for _, row in lines], columns=header, index=[line for line, _ in lines], dtype=object
+    )
     if not named:
         rows["identity"] = UNKNOWN
     missing = {"path", "identity"} - set(rows)
     if missing:
         raise UserError(f"{shown(table)} lacks the column {' and '.join(sorted(missing))}")
-    rows["path"] = rows["path"].map(_portable)
+    if rows.empty:
+        raise UserError(f"{shown(table)} names no picture: it ends after the names of the columns")
+    rows["path"] = [_checked_path(table, line, root, path) for line, path in rows["path"].items()]
     rows["identity"] = rows["identity"].replace("", UNKNOWN)
     boxes = rows.get("bbox", pd.Series("", rows.index))
-    for line, path in enumerate(rows["path"], start=2):
-        _check_path(table, line, root, path)
     if "date" in rows:
         _check_dates(table, rows["date"])
         rows["date"] = rows["date"].replace("", None)
@@ -129,9 +182,9 @@ def _from_table(table: Path, root: Path, named: bool) -> pd.DataFrame:
         _refuse_repeated(table, names, "this picture is there already")
         rows["image_id"] = datasets.utils.create_id(names)
     if "bbox" in rows:
-        rows["bbox"] = [_box(text, table, line) for line, text in enumerate(boxes, start=2)]
+        rows["bbox"] = [_box(text, table, line) for line, text in boxes.items()]
     kept = [name for name in ("image_id", "identity", "path", "bbox", "date") if name in rows]
-    return rows[kept]
+    return rows[kept].reset_index(drop=True)
 
 
 def _portable(path: str) -> str:
@@ -139,41 +192,44 @@ def _portable(path: str) -> str:
     return path.strip().replace("\\", "/")
 
 
-def _mistake(table: Path, line: int, what: str) -> UserError:
-    return UserError(f"{shown(table)}, line {line}: {what}")
-
-
-def _check_path(table: Path, line: int, root: Path, path: str) -> None:
+def _checked_path(table: Path, line: int, root: Path, written: str) -> str:
+    """The path of a picture, in its shortest form; whether there is one is seen later."""
+    path = _portable(written)
     if not path:
-        raise _mistake(table, line, "the path is empty")
+        raise mistake(table, line, "the path is empty")
     try:
-        inside(root, path)
+        file = inside(root, path)
     except UserError as error:
-        raise _mistake(table, line, str(error)) from error
+        raise mistake(table, line, str(error)) from error
+    kind = kind_of(file)
+    if kind in {"folder", "other"}:
+        what = "a folder" if kind == "folder" else "not a regular file"
+        raise mistake(table, line, f"{told(path)} is {what}, so no picture")
+    return posixpath.normpath(path) if not posixpath.isabs(path) else path
 
 
 def _check_dates(table: Path, dates: pd.Series) -> None:
     read = pd.to_datetime(dates, errors="coerce", format="ISO8601")
     wrong = read.isna() & (dates != "")
     if wrong.any():
-        first = wrong.idxmax()
-        what = f"a date is year-month-day such as 2024-05-31, not {dates[first]!r}"
-        raise _mistake(table, first + 2, what)
+        line = wrong.idxmax()
+        what = f"a date is year-month-day such as 2024-05-31, not {told(dates[line])}"
+        raise mistake(table, line, what)
 
 
 def _check_ids(table: Path, ids: pd.Series) -> None:
     """An image id becomes part of a file name."""
     wrong = ~ids.str.fullmatch(r"[\w.-]+")
     if wrong.any():
-        first = wrong.idxmax()
-        what = f"an image_id is made of letters, digits, '_', '-' and '.', not {ids[first]!r}"
-        raise _mistake(table, first + 2, what)
+        line = wrong.idxmax()
+        what = f"an image_id is made of letters, digits, '_', '-' and '.', not {told(ids[line])}"
+        raise mistake(table, line, what)
     _refuse_repeated(table, ids, "this image_id is there already")
 
 
 def _refuse_repeated(table: Path, names: pd.Series, what: str) -> None:
     if names.duplicated().any():
-        raise _mistake(table, names.duplicated().idxmax() + 2, what)
+        raise mistake(table, names.duplicated().idxmax(), what)
 
 
 def _box(text: str, table: Path, line: int) -> list[float] | None:
@@ -181,6 +237,6 @@ def _box(text: str, table: Path, line: int) -> list[float] | None:
     if not text.strip():
         return None
     numbers = [float(part) for part in re.findall(r"-?\d+(?:\.\d+)?", text)]
-    if len(numbers) != 4 or min(numbers[2:]) <= 0:
-        raise _mistake(table, line, f"a bbox is x, y, width, height in pixels, not {text!r}")
+    if len(numbers) != 4 or min(numbers[2:]) <= 0 or not all(map(math.isfinite, numbers)):
+        raise mistake(table, line, f"a bbox is x, y, width, height in pixels, not {told(text)}")
     return numbers

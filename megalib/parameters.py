@@ -8,20 +8,13 @@ takes it as it is.
 import ast
 import builtins
 import json
-import math
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from megalib import catalogue, flavours, workshop
-from megalib.errors import UserError, choose
-from megalib.files import NOTEBOOKS, PROFILES, Run, shown
-
-NOT_NEGATIVE = {"seed", "workers", "checkpoint_every", "validate_every"}
-METADATA_SOURCES = ("raw", "published")
+from megalib import catalogue, flavours, limits, texts, workshop
+from megalib.errors import UserError, choose, told
+from megalib.files import NOTEBOOKS, PROFILES, Run, is_name, shown
 
 
 def notebooks() -> dict[str, Path]:
@@ -55,7 +48,7 @@ def types() -> dict[str, type]:
 
 
 def read_profile(name: str) -> dict[str, Any]:
-    """The parameters that a profile sets.
+    """The parameters that a profile sets; its name is that of the file where it sets none.
 
     Args:
         name: of a file in `notebooks/profiles/`, or the path of a YAML file.
@@ -64,19 +57,33 @@ def read_profile(name: str) -> dict[str, Any]:
         UserError: there is no such profile, it is no YAML mapping, or it sets what no notebook
             declares.
     """
+    if not isinstance(name, str):
+        raise UserError(f"a profile is a name or the path of a YAML file, not {told(name)}")
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"}:
         path = PROFILES / f"{choose('profile', name, profiles())}.yaml"
-    try:
-        values = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise UserError(f"cannot read the profile {shown(path)}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"the profile {shown(path)} is no valid YAML: {reason}") from error
-    if not isinstance(values, dict):
-        raise UserError(f"the profile {shown(path)} must hold lines of `parameter: value`")
+    values = texts.read(path)
+    if "profile" not in values:
+        if not is_name(path.stem):
+            raise UserError(
+                f"the file name of {shown(path)} cannot name a profile: write a line such as "
+                "`profile: mine` into it"
+            )
+        values = {"profile": path.stem} | values
     return check(values)
+
+
+def of_pipeline(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that snakemake is given: those of the profile, and those that change them.
+
+    Args:
+        config: what stands behind `--config`; `profile` names a profile or its file.
+
+    Raises:
+        UserError: see `read_profile` and `check`.
+    """
+    changed = {name: value for name, value in config.items() if name != "profile"}
+    return check(read_profile(config.get("profile", "demo")) | changed)
 
 
 def profiles() -> list[str]:
@@ -92,45 +99,30 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         UserError: the name is unknown (the message gives the nearest), the type is not the one
-            declared, a number is out of range, or a flavour, dataset or scale does not exist.
+            declared, a value is none that `limits` allow, or a flavour or dataset does not exist.
     """
     defaults, wanted = known(), types()
     for name in values:
         choose("parameter", name, defaults)
-    values = {name: _of_type(name, value, wanted[name]) for name, value in values.items()}
-    for name in NOT_NEGATIVE & set(values):
-        if (values[name] or 0) < 0:
-            raise UserError(f"parameter {name} must not be negative, but is {values[name]}")
+    values = {
+        name: limits.check(name, value, defaults[name], wanted[name])
+        for name, value in values.items()
+    }
     for name in _listed(values, "flavour", "flavours"):
         choose("flavour", name, flavours.FLAVOURS | flavours.BASELINES)
     for name in values.get("baselines", []):
         choose("baseline", name, [*flavours.BASELINES, flavours.SIFT])
-    own = values.get("own") or {}
     prepared = Run(values.get("profile", defaults["profile"])).prepared()
+    datasets = dict.fromkeys([*catalogue.CATALOGUE, *values.get("own", {}), *prepared])
     for name in _listed(values, "dataset", "datasets"):
-        choose("dataset", name, dict.fromkeys([*catalogue.CATALOGUE, *own, *prepared]))
-    if "metadata_source" in values:
-        choose("metadata_source", values["metadata_source"], METADATA_SOURCES)
-    if "scale" in values:
-        choose("scale", values["scale"], flavours.SCALES)
+        choose("dataset", name, datasets)
+    if "example_of" in values:
+        choose("example_of", values["example_of"], datasets)
     return values
 
 
 def _listed(values: Mapping[str, Any], single: str, several: str) -> list[str]:
     return ([values[single]] if single in values else []) + list(values.get(several, []))
-
-
-def _of_type(name: str, value: Any, wanted: type) -> Any:
-    """A value of the type that was declared; None stands for "not set" and is left alone."""
-    if wanted is float and isinstance(value, str):
-        with suppress(ValueError):
-            value = float(value)
-    whole = wanted is float and type(value) is int
-    if value is not None and type(value) is not wanted and not whole:
-        raise UserError(f"parameter {name} must be of type {wanted.__name__}, not {value!r}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"parameter {name} must be a finite number, not {value}")
-    return value
 
 
 def for_notebook(notebook: str, *sources: Mapping[str, Any]) -> dict[str, Any]:

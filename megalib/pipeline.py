@@ -7,7 +7,6 @@ On the command line::
 """
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -20,7 +19,7 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from megalib import code, parameters, processes
+from megalib import code, parameters, processes, texts
 from megalib.errors import UserError
 from megalib.files import Run, shown, whole_file
 
@@ -121,12 +120,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Execute one notebook of the compendium.")
     parser.add_argument("notebook", help="its name, such as 2_train")
     parser.add_argument("output", type=Path, help="path of the executed copy")
-    parser.add_argument("--parameters", type=json.loads, default={}, help="a JSON object")
+    parser.add_argument("--parameters", default="{}", help="a JSON object")
     processes.add_argument(parser)
     arguments = parser.parse_args()
     processes.obey(arguments)
     try:
-        execute(arguments.notebook, arguments.output, arguments.parameters)
+        values = texts.from_json(arguments.parameters, "--parameters")
+        execute(arguments.notebook, arguments.output, values)
     except UserError as error:
         sys.exit(f"error: {error}")
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from megalib import catalogue, locks, raw_data, record, splits, spreadsheet
 from megalib.catalogue import Dataset
 from megalib.errors import UserError
-from megalib.files import Run, inside, shown, whole_file, write_whole
+from megalib.files import Run, inside, kind_of, shown, whole_file, write_whole
 
 if TYPE_CHECKING:
     from wildlife_datasets.datasets import WildlifeDataset
@@ -33,6 +33,7 @@ UNREADABLE = "not readable as an image"
 MEMORY_SHORT = re.compile("[Ii]nsufficient memory|[Ff]ailed to allocate|allocate memory")
 # What decoding takes at most: three copies of three colours, and the coefficients of a JPEG.
 BYTES_A_PIXEL = 18
+LONGEST_SIDE = 30_000  # pixels of a prepared image; longer ones fill the memory
 PROBLEM_COLUMNS = ["image_id", "raw_path", "reason"]
 
 
@@ -288,6 +289,8 @@ def _make_from_one(
             hide this are seen through.
     """
     row = jobs[0].source_row
+    if reason := _why_no_file(source, row):
+        return {job.metadata_row: reason for job in jobs}
     try:
         picture = source.get_image(row)
     except Exception as error:  # decoders fail in many ways, and one file must not stop the run
@@ -307,6 +310,8 @@ def _make_image(source: "WildlifeDataset", picture: Image.Image, job: _Job, rule
     """
     try:
         image = crop(source, picture, job.source_row, rule)
+        if reason := _why_too_thin(image, job):
+            return reason
         resized = {size: Resize(size)(image) for size in job.targets}
     except Exception as error:  # such as a box outside the picture
         _raise_if_memory(error)
@@ -378,16 +383,35 @@ def crop(source: "WildlifeDataset", picture: Image.Image, row: int, rule: str) -
     return Image.fromarray(masked).crop(box)
 
 
+def _why_no_file(source: "WildlifeDataset", row: int) -> str:
+    """Why a picture is no file to be opened, or ""; for many missing ones this must be quick."""
+    kind = kind_of(Path(source.get_absolute_path(source.df["path"].iloc[row])))
+    return {"file": "", "": "file is missing"}.get(kind, "not a regular file")
+
+
+def _why_too_thin(image: Image.Image, job: _Job) -> str:
+    """Why an image would become too long: its shorter side is stretched to the sizes wanted."""
+    shorter, longer = sorted(image.size)
+    length = max(job.targets) * longer // max(shorter, 1)
+    if length <= LONGEST_SIDE:
+        return ""
+    return (
+        f"too thin: of {image.width} x {image.height} pixels, the longer side would become "
+        f"{length}, and {LONGEST_SIDE} are the most"
+    )
+
+
 def _why_unreadable(source: "WildlifeDataset", row: int, error: Exception) -> str:
     file = Path(source.get_absolute_path(source.df["path"].iloc[row]))
-    if not file.is_file():
-        return "file is missing"
     if file.stat().st_size == 0:
         return "file is empty"
     if not os.access(file, os.R_OK):
         return "file may not be read: give yourself the permission"
+    if "CV_IO_MAX_IMAGE_PIXELS" in str(error):
+        most = int(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"]) / 1e6
+        return f"more than {most:g} million pixels"
     if "CV_IO_MAX_IMAGE" in str(error):
-        return "more pixels than OpenCV reads"
+        return "a longer side than OpenCV reads"
     return UNREADABLE
 
 
@@ -440,8 +464,8 @@ def aggregate(run: Run, datasets: Sequence[str]) -> pd.DataFrame:
         UserError: a dataset has not been prepared.
     """
     combined = splits.aggregate({name: splits.read(run.metadata(name)) for name in datasets})
-    text = combined.to_csv()
-    if not run.combined.is_file() or run.combined.read_text() != text:
+    content = combined.to_csv().encode()
+    if not run.combined.is_file() or run.combined.read_bytes() != content:
         with whole_file(run.combined) as temporary:
-            temporary.write_text(text)
+            temporary.write_bytes(content)
     return combined

@@ -36,7 +36,10 @@ def folder_of(dataset: Dataset, raw: Path) -> Path:
 def is_there(dataset: Dataset, raw: Path) -> bool:
     """Whether the raw pictures of a dataset are on disk."""
     folder = folder_of(dataset, raw)
-    return folder.is_dir() and any(folder.iterdir())
+    try:
+        return folder.is_dir() and any(folder.iterdir())
+    except OSError:  # a folder that may not be read
+        return False
 
 
 def fetch(dataset: Dataset, raw: Path, download: bool) -> Path:

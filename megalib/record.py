@@ -46,7 +46,7 @@ def _state(source: "WildlifeDataset", path: str) -> list[int] | None:
     """Size and time of change in nanoseconds; None where there is no such file."""
     try:
         facts = Path(source.get_absolute_path(path)).stat()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in the path
         return None
     return [facts.st_size, facts.st_mtime_ns]
 
@@ -170,10 +170,11 @@ def _read(file: Path, rule: Mapping[str, Any]) -> tuple[dict[str, str], dict[str
         is_record = record["rule"] == rule and all(
             isinstance(part, dict) for part in (images, contents)
         )
-        if is_record and all(map(_is_content, contents.values())):
-            return images, contents
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        pass
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        return {}, {}
+    is_record = is_record and all(isinstance(digest, str) for digest in images.values())
+    if is_record and all(map(_is_content, contents.values())):
+        return images, contents
     return {}, {}
 
 

@@ -102,7 +102,7 @@ def test_own_pictures_may_be_named_before_and_after_they_are_prepared(run):
 
 
 def test_a_whole_number_will_do_for_a_float():
-    assert parameters.check({"train_share": 1}) == {"train_share": 1}
+    assert parameters.check({"triplet_margin": 1}) == {"triplet_margin": 1}
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_a_parameter_without_a_default_has_a_type_all_the_same(name, value):
     [
         ({"learning_rate": float("nan")}, "learning_rate must be a finite number"),
         ({"learning_rate": "inf"}, "learning_rate must be a finite number"),
-        ({"seed": -1}, "seed must not be negative"),
-        ({"workers": -2}, "workers must not be negative"),
+        ({"seed": -1}, "seed must be from 0 to 4294967295, not -1"),
+        ({"workers": -2}, "workers must be from 0 to 256"),
     ],
 )
 def test_numbers_that_no_run_can_have_are_refused(values, message):
@@ -136,7 +136,8 @@ def test_numbers_that_no_run_can_have_are_refused(values, message):
 
 def test_a_float_that_yaml_takes_for_text_becomes_a_number(tmp_path):
     (tmp_path / "mine.yaml").write_text("learning_rate: 1e-4\n")
-    assert parameters.read_profile(str(tmp_path / "mine.yaml")) == {"learning_rate": 0.0001}
+    profile = parameters.read_profile(str(tmp_path / "mine.yaml"))
+    assert profile == {"profile": "mine", "learning_rate": 0.0001}
     assert parameters.for_notebook("2_train", {"learning_rate": "1e-4"}) == {"learning_rate": 1e-4}
     variables = parameters.declared("2_train") | {"learning_rate": "1e-4", "In": []}
     notebook.start("2_train", variables)

@@ -83,6 +83,34 @@ def test_a_mistake_in_the_configuration_is_told_before_anything_runs(config, mes
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
+def test_what_a_short_profile_leaves_out_is_as_in_the_notebooks(tmp_path):
+    (tmp_path / "mine.yaml").write_text("datasets: [DemoZebra]\n")
+    configuration = f"profile={tmp_path / 'mine.yaml'}"
+    found = jobs(snakemake("--quiet", "rules", "--config", configuration, runs=tmp_path / "runs"))
+    assert found.pop("total") == sum(found.values())
+    assert found == ALWAYS | {"prepare": 1, "aggregate": 1, "train": 5, "infer": 5}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("datasets: []", "parameter datasets is empty: write for instance `datasets: [DemoZebra]`"),
+        ('profile: "x$(touch PWNED)"', "cannot name a profile"),
+        ('own: {"A;touch PWNED;": a}', "cannot name your own pictures"),
+        ("profile: ../evil", "cannot name a profile"),
+    ],
+)
+def test_a_profile_that_makes_no_run_is_refused_in_one_line(tmp_path, text, message):
+    (tmp_path / "mine.yaml").write_text(text)
+    result = snakemake("--config", f"profile={tmp_path / 'mine.yaml'}", runs=tmp_path / "runs")
+    assert result.returncode != 0
+    assert message in result.stderr + result.stdout
+    assert "Traceback" not in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.yaml"]
+
+
 def test_every_notebook_is_rerun_when_code_it_uses_changes():
     files = {
         name: {path.name for path in pipeline.code_of(name)} for name in parameters.notebooks()

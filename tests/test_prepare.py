@@ -1,5 +1,6 @@
 """Each rule of the preparation against an independent computation on small pictures."""
 
+import json
 import os
 import re
 import shutil
@@ -215,6 +216,108 @@ def test_the_training_set_is_written_only_when_it_changes(prepared):
     assert len(splits.read(prepared.combined)) == len(first)
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\0", b"image_id\n"])
+def test_a_damaged_training_set_is_written_again(prepared, content):
+    prepared.combined.parent.mkdir(parents=True)
+    prepared.combined.write_bytes(content)
+    combined = prepare.aggregate(prepared, ["DemoLeopard"])
+    assert prepared.combined.read_text() == combined.to_csv()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.pop("images"),
+        lambda record: record.update(images=None),
+        lambda record: record.update(images=["a"]),
+        lambda record: record.update(images=dict.fromkeys(record["images"], 7)),
+        lambda record: record.update(images=7, rule=record["rule"]),
+    ],
+)
+def test_a_damaged_record_counts_as_none(pets, run, change):
+    first = made_of(run, pets)
+    record = json.loads(run.prepared_by("Pets").read_text())
+    change(record)
+    run.prepared_by("Pets").write_text(json.dumps(record))
+    assert made_of(run, pets) == first
+    for text in ("", "[]", "[" * 10**5, "\0", "7"):
+        run.prepared_by("Pets").write_text(text)
+        assert made_of(run, pets) == first
+
+
+THIN = """
+import resource, sys
+from pathlib import Path
+from megalib import prepare
+from megalib.catalogue import find
+from megalib.files import Run
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+thin = find("Thin", {"Thin": sys.argv[1]})
+prepare.prepare(thin, Path(sys.argv[1]), Run("test"))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_a_thin_picture_is_a_problem_and_takes_no_memory(tmp_path, run):
+    folder = tmp_path / "thin" / "Ada"
+    for number in range(2):
+        write_image(folder / f"{number}.png", (40, 30), number)
+    for name, size in (("high", (1, 20_000)), ("wide", (20_000, 1)), ("just", (10, 600))):
+        folder.joinpath(f"{name}.png").parent.mkdir(exist_ok=True)
+        Image.new("RGB", size).save(folder / f"{name}.png")
+    command = [sys.executable, "-c", THIN, str(tmp_path / "thin")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert int(result.stdout.split()[-1]) < 1_000_000  # KiB; it was 26 times as much
+    problems = prepare.read_problems(run, "Thin").set_index("raw_path")["reason"]
+    assert problems.to_dict() == {
+        f"Ada/{name}.png": f"too thin: of {size} pixels, the longer side would become {length}, "
+        "and 30000 are the most"
+        for name, size, length in (
+            ("high", "1 x 20000", 10_360_000),
+            ("wide", "20000 x 1", 10_360_000),
+            ("just", "10 x 600", 31_080),
+        )
+    }
+
+
+def test_a_thin_box_is_a_problem(tmp_path, run):
+    write_image(tmp_path / "a.png", (200, 150), 0)
+    rows = ['a.png,Ada,"0,0,200,1"', 'a.png,Ada,"0,0,200,100"', 'a.png,Ada,"0,0,190,100"']
+    rows.append('a.png,Ada,"0,0,0.2,9"')
+    (tmp_path / "pets.csv").write_text("\n".join(["path,identity,bbox", *rows]))
+    pets = find("Pets", {"Pets": str(tmp_path / "pets.csv")})
+    assert len(prepare.prepare(pets, tmp_path, run, [256])) == 2
+    reasons = sorted(prepare.read_problems(run, "Pets")["reason"])
+    assert reasons[0].startswith("cannot be cropped by the rule bbox") or "too thin" in reasons[0]
+    assert reasons[1].startswith("too thin: of 200 x 1 pixels")
+
+
+def test_the_bound_of_pixels_is_set_before_opencv_is_imported():
+    code = "import megalib, os, sys; print(os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'], *sys.modules)"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment.pop("OPENCV_IO_MAX_IMAGE_PIXELS", None)
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    bound, *modules = result.stdout.split()
+    assert bound == "250000000"
+    assert "cv2" not in modules
+
+
+def test_pictures_of_too_many_pixels_are_listed(tmp_path, run):
+    for number in range(2):
+        write_image(tmp_path / "Ada" / f"{number}.png", (40, 30), number)
+    (tmp_path / "Ada" / "huge.png").write_bytes(huge_png(16_000, 16_000))
+    Image.new("1", (2**20 + 1, 1)).save(tmp_path / "Ada" / "long.bmp")
+    pets = find("Pets", {"Pets": str(tmp_path)})
+    prepare.prepare(pets, tmp_path, run, [16])
+    problems = prepare.read_problems(run, "Pets").set_index("raw_path")["reason"]
+    assert problems.to_dict() == {
+        "Ada/huge.png": "more than 250 million pixels",
+        "Ada/long.bmp": "a longer side than OpenCV reads",
+    }
+
+
 def test_an_unprepared_dataset_stops_the_aggregation(run):
     with pytest.raises(UserError, match=r"no prepared data.*LionData"):
         prepare.aggregate(run, ["LionData"])
@@ -276,7 +379,7 @@ def test_every_kind_of_file_is_read_as_wildlife_datasets_does_or_listed(zoo, run
     problems = prepare.read_problems(run, "Zoo").set_index("raw_path")["reason"].to_dict()
     assert problems == {
         "Ada/empty.jpg": "file is empty",
-        "Ada/huge.png": "more pixels than OpenCV reads",
+        "Ada/huge.png": "more than 250 million pixels",
         "Ada/text.jpg": "not readable as an image",
         "Ada/truncated.png": "not readable as an image",
     }
@@ -501,7 +604,7 @@ def test_what_cannot_be_saved_is_listed_and_does_not_stop_the_run(tmp_path, run)
     made_of(run, tmp_path / "pets", [256])
     problems = prepare.read_problems(run, "Pets").set_index("raw_path")["reason"]
     assert len(problems) == 2
-    assert problems["Ada/long.jpg"].startswith("cannot be saved: OSError: ")
+    assert problems["Ada/long.jpg"].startswith("too thin: of 300 x 1 pixels, the longer side")
     assert "File name too long" in problems[f"Ada/{'n' * 245}.jpg"]
     assert len(splits.read(run.metadata("Pets"))) == 2
 

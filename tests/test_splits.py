@@ -139,6 +139,58 @@ def test_missing_and_incomplete_metadata_are_named(tmp_path):
         splits.read(tmp_path / "bare.csv")
 
 
+ROW = b",image_id,identity,path,split\n0,1,Ada,a.jpg,train\n"
+NO_METADATA = {
+    "empty": (b"", "No columns"),
+    "blank": (b"\n\n", "No columns"),
+    "binary": (bytes(range(256)) * 9, "cannot read"),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(99), "cannot read"),
+    "ragged": (ROW + b"1,2,Bo,b.jpg,test,x,y\n", "Expected 5 fields in line 3"),
+    "not UTF-8": (ROW + b"1,2,Bo,\xff.jpg,test\n", "cannot read"),
+    "an open quote": (ROW + b'1,"2,Bo,b.jpg,test\n', "EOF inside string"),
+    "without rows": (b",image_id,identity,path,split\n", "holds no image"),
+    "a short row": (ROW + b"1,2\n", "has no identity in row 2"),
+    "an image of nobody": (ROW + b"1,2,,b.jpg,test\n", "has no identity in row 2"),
+    "without a path": (ROW + b"1,2,Bo,,test\n", "has no path in row 2"),
+    "an id twice": (ROW + b"1,1,Bo,b.jpg,test\n", "names the image_id '1' twice"),
+    "a path twice": (ROW + b"1,2,Bo,a.jpg,test\n", "names the path 'a.jpg' twice"),
+    "another part": (ROW + b"1,2,Bo,b.jpg,valid\n", "the split 'valid', which is neither"),
+    "a long part": (ROW + b"1,2,Bo,b.jpg," + b"x" * 9999, "the split 'x"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_METADATA)
+def test_what_no_preparation_wrote_is_refused_in_one_line(tmp_path, kind):
+    content, message = NO_METADATA[kind]
+    (tmp_path / "metadata.csv").write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        splits.read(tmp_path / "metadata.csv")
+    told = str(caught.value)
+    assert message in told
+    assert "metadata.csv" in told
+    assert told.endswith("run 1_prepare.ipynb again")
+    assert len(told.splitlines()) == 1
+    assert len(told) < 400
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=60), st.booleans())
+def test_any_file_is_metadata_or_told_in_one_line(content, with_row):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "metadata.csv")
+        path.write_bytes(ROW * with_row + content)
+        try:
+            assert len(splits.read(path)) >= 1
+        except UserError as error:
+            assert len(str(error).splitlines()) == 1
+
+
+def test_equal_ids_of_two_datasets_meet_in_the_training_set(tmp_path):
+    part = frame(["Leo", "Mia"]).assign(split="train")
+    splits.aggregate({"A": part, "B": part}).to_csv(tmp_path / "combined.csv")
+    assert len(splits.read(tmp_path / "combined.csv")) == 4
+
+
 def test_published_accuracies_times_test_sizes_are_whole_numbers():
     table = published.accuracies()
     sizes = published.accuracies_long().groupby("dataset")["n_test"].first()
