@@ -118,6 +118,7 @@ def _child(act: Callable[[Place], None], place: Place, kill: Kill | None, report
         _redirect(os.devnull if kill else place.runs.with_name("said.txt"))
         # A process that writes past the limit of `_die_within` shall die like one that is killed.
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         operations, used = _watch(place, kill, report)
         try:
