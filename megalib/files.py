@@ -240,35 +240,35 @@ class Run:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it to `path` when the block ends well.
+    """Give a temporary path; rename it to `path` when the block ends well.
 
-    The temporary name keeps the extension, from which writers tell the format. What gets the name
-    is on the disk before. A block that fails leaves neither a half-written file nor the temporary
-    one; what a killed process left of an earlier try is removed.
+    It has the same name, in a folder of its own beside `path`, since some writers make further
+    files there. What gets its name is on the disk before. A block that fails leaves nothing; what
+    a killed process left of an earlier try is removed.
 
     Some writers do not notice a short write. Let those encode to memory, and use `write_whole`.
 
     Raises:
         UserError: the folder cannot be made or written, or the disk is full.
     """
-    temporary = _beside(path)
+    folder = _beside(path)
     try:
-        with told_if_unwritable(path, temporary):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with told_if_unwritable(path, folder):
             sweep(path)
+            folder.mkdir(parents=True)
+            temporary = folder / path.name
             yield temporary
             to_disk(temporary)  # a disk that writes late tells here that it is full
             temporary.replace(path)
     finally:
-        with suppress(OSError):  # it has its name by now, or could not be made
-            temporary.unlink()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file whole or not at all; for the many small ones of a run, such as images.
 
-    Unlike `whole_file` it does not wait for the disk: after a power cut, `record` finds the files
-    that never got there.
+    Unlike `whole_file` it does not wait for the disk, nor look for what a killed process left:
+    `record` finds both.
 
     Raises:
         UserError: the folder cannot be made or written, or the disk is full.
@@ -280,7 +280,7 @@ def write_whole(path: Path, data: bytes) -> None:
             temporary.write_bytes(data)
             temporary.replace(path)
     finally:
-        with suppress(OSError):
+        with suppress(OSError):  # it has its name by now, or could not be made
             temporary.unlink()
 
 
@@ -311,14 +311,14 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 def _beside(path: Path) -> Path:
     """The temporary name of a file or folder in this process."""
-    return path.with_name(f".{path.stem}.part{os.getpid()}{path.suffix}")
+    return path.with_name(f".{path.name}.part{os.getpid()}")
 
 
 def sweep(path: Path) -> None:
     """Remove what killed processes left of a file or folder that they were writing."""
-    beginning, end = f".{path.stem}.part", path.suffix
-    for leftover in path.parent.glob(f"{glob.escape(beginning)}*{glob.escape(end)}"):
-        process = leftover.name[len(beginning) : len(leftover.name) - len(end)]
+    beginning = f".{path.name}.part"
+    for leftover in path.parent.glob(f"{glob.escape(beginning)}*"):
+        process = leftover.name.removeprefix(beginning)
         if not process.isdecimal() or _is_writing(int(process), leftover):
             continue
         if leftover.is_dir():

@@ -62,9 +62,14 @@ def prepared(run) -> Run:
     return run
 
 
-@pytest.fixture
-def flavour() -> Flavour:
+def tiny(**changes: object) -> Flavour:
     """A network of a few thousand numbers, trained as the demo does."""
-    demo = flavours.get("MegaDescriptor-T-224", "demo", epochs=3, batch_size=6)
+    demo = flavours.get("MegaDescriptor-T-224", "demo", **changes)
     network = {"embed_dim": 8, "depths": (1, 1), "num_heads": (1, 2), "window_size": 4}
     return replace(demo, image_size=32, network=network | {"img_size": 32})
+
+
+@pytest.fixture
+def flavour() -> Flavour:
+    """The tiny network, with a short training."""
+    return tiny(epochs=3, batch_size=6)

@@ -219,14 +219,14 @@ def test_sound_images_are_not_looked_into_again(owls, run, monkeypatch):
 def test_leftovers_of_dead_processes_go_and_others_stay(tmp_path):
     dead = subprocess.Popen(["true"])
     dead.wait()
-    for name in (f".a.part{dead.pid}.csv", f".a.part{os.getppid()}.csv", ".a.partx.csv", ".ab.csv"):
+    ours, living, others = f".a.csv.part{dead.pid}", f".a.csv.part{os.getppid()}", ".a.csv.partx"
+    for name in (living, others, ".ab.csv", f".b.csv.part{dead.pid}"):
         (tmp_path / name).touch()
-    (tmp_path / f".a.part{dead.pid}").mkdir()
+    (tmp_path / ours).mkdir()
+    (tmp_path / ours / "a.csv").touch()
     sweep(tmp_path / "a.csv")
-    sweep(tmp_path / "a")
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        [f".a.part{os.getppid()}.csv", ".a.partx.csv", ".ab.csv"]
-    )
+    kept = {living, others, ".ab.csv", f".b.csv.part{dead.pid}"}
+    assert {path.name for path in tmp_path.iterdir()} == kept
 
 
 def test_weights_that_lack_a_file_are_trained_again(flavour, prepared, capsys):

@@ -591,8 +591,10 @@ def test_another_text_of_the_module_leaves_finished_images_alone(pets, run, monk
 
 def test_what_a_killed_run_left_is_swept_up(pets, run):
     made_of(run, pets)
+    killed = subprocess.Popen(["true"])
+    killed.wait()
     for folder in (run.metadata("Pets").parent, run.images(16, "Pets") / "pet0"):
-        (folder / ".metadata.part123.csv").write_text("half")
+        (folder / f".metadata.csv.part{killed.pid}").write_text("half")
     made_of(run, pets)
     assert list(run.folder.rglob(".*.part*")) == []
 

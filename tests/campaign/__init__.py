@@ -1,0 +1,1 @@
+"""Faults on purpose: stages that are killed or meet a full disk, and what they leave."""
