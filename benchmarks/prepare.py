@@ -68,8 +68,8 @@ def write_one_size(source: "WildlifeDataset", size: int, output: Path) -> None:
 
 def megalib(folder: Path, output: Path) -> None:
     """What this library does."""
-    os.environ["MEGALIB_RUNS"] = str(output)
-    prepare.prepare(pictures(folder), folder, Run("megalib"), SIZES)
+    os.environ["MEGALIB_RUNS"] = str(output.parent)
+    prepare.prepare(pictures(folder), folder, Run(output.name), SIZES)
 
 
 def decode_alone(folder: Path, output: Path) -> None:

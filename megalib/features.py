@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from megalib import devices, processes
 from megalib.errors import UserError
-from megalib.files import inside, shown, whole_file
+from megalib.files import inside, shown, sweep, whole_file
 from megalib.flavours import Flavour
 from megalib.images import ImageFiles
 
@@ -181,6 +181,7 @@ def cached(
             how = (device, workers, precision, label)
             rows = _extract_in_parts(path, key, model, images, *how)
         if PartialState().is_main_process:
+            sweep(path)
             shutil.rmtree(_parts_folder(path), ignore_errors=True)
         return rows
 

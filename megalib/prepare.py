@@ -22,7 +22,7 @@ from tqdm import tqdm
 from megalib import catalogue, locks, raw_data, record, splits, spreadsheet
 from megalib.catalogue import Dataset
 from megalib.errors import UserError
-from megalib.files import Run, inside, kind_of, shown, whole_file, write_whole
+from megalib.files import Run, inside, kind_of, shown, sweep, whole_file, write_whole
 
 if TYPE_CHECKING:
     from wildlife_datasets.datasets import WildlifeDataset
@@ -465,6 +465,7 @@ def aggregate(run: Run, datasets: Sequence[str]) -> pd.DataFrame:
     """
     combined = splits.aggregate({name: splits.read(run.metadata(name)) for name in datasets})
     content = combined.to_csv().encode()
+    sweep(run.combined)
     if not run.combined.is_file() or run.combined.read_bytes() != content:
         with whole_file(run.combined) as temporary:
             temporary.write_bytes(content)

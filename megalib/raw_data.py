@@ -11,7 +11,7 @@ import torch
 from megalib import code, locks
 from megalib.catalogue import Dataset
 from megalib.errors import UserError
-from megalib.files import shown, told_if_unwritable, whole_file
+from megalib.files import shown, sweep, told_if_unwritable, whole_file
 
 if TYPE_CHECKING:
     from wildlife_datasets.datasets import WildlifeDataset
@@ -113,6 +113,7 @@ def _draw(dataset: Dataset, folder: Path) -> Path:
     """Draw a dataset, again if the drawing code has changed since."""
     mark, drawn_by = folder / DRAWN_BY, code.digest("demo")
     with locks.held(folder, f"drawing of {dataset.name}"):
+        sweep(mark)
         if mark.is_file() and mark.read_text() == drawn_by:
             return folder
         with told_if_unwritable(folder, folder / "images"):

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from megalib import batches, checkpoints, devices, export, losses, networks, recipe
-from megalib.files import Run
+from megalib.files import Run, sweep
 from megalib.flavours import Flavour
 from megalib.history import Meter
 from megalib.recipe import Settings
@@ -95,7 +95,9 @@ def _train(
     if settings.resume != "never" and export.is_finished(flavour, run, facts):
         backbone = networks.from_folder(run.weights(flavour.name), flavour)
         history = export.read_history(flavour, run)
-        shutil.rmtree(run.checkpoints(flavour.name), ignore_errors=True)  # of a kill at the end
+        for written in (run.weights(flavour.name), run.history(flavour.name)):
+            sweep(written)  # what a kill at the very end has left
+        shutil.rmtree(run.checkpoints(flavour.name), ignore_errors=True)
         return backbone, history
 
     accelerator = devices.accelerator(settings.device, precision, settings.tracker, run.logs)
