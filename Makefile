@@ -6,7 +6,7 @@ CORES ?= all
 GPUS ?= 1
 WORKERS ?= 2
 BIN = $(VENV)/bin
-SNAKEMAKE = PATH="$(abspath $(BIN)):$$PATH" snakemake --cores $(CORES) --resources gpus=$(GPUS) --quiet rules
+SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --resources gpus=$(GPUS) --quiet rules
 STAMP = $(VENV)/.megalib-$(shell cksum < requirements.lock | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help

@@ -3,6 +3,7 @@
 #   snakemake                                  the demo, and its book
 #   snakemake --config profile=lions epochs=5  another profile, one parameter changed
 
+import atexit
 import json
 import re
 import sys
@@ -53,10 +54,11 @@ def settings(notebook, **chosen):
 # another, with all cores and one accelerator.
 THREADS, GPUS = (1, 0) if PLAN["scale"] == "demo" else (workflow.cores, 1)
 
+PYTHON = sys.executable  # jobs run in this environment, whether or not it has been activated
 # OMP_NUM_THREADS keeps two jobs from fighting over the same cores. A job ends with snakemake, also
 # when that is killed: $PPID is the number of snakemake's process in the shell that it starts.
 EXECUTE = (
-    "OMP_NUM_THREADS={threads} exec python -m megalib.pipeline {params.notebook:q} "
+    "OMP_NUM_THREADS={threads} exec {PYTHON:q} -m megalib.pipeline {params.notebook:q} "
     "{output.notebook:q} --parameters {params.settings:q} --end-with $PPID"
 )
 
@@ -70,13 +72,12 @@ if workflow.is_main_process and (count := pipeline.outdate_from_ahead(RUN)):
     print(f"{count} files of {path(RUN.folder)} are dated ahead of the clock: they are made anew")
 
 
-# One pipeline at a time works on a run. The lock goes with this process, so a kill needs no unlock.
-ALONE = ExitStack()
-
-
 onstart:
+    # One pipeline at a time works on a run. A kill gives the lock up, too: nothing needs unlocking.
+    alone = ExitStack()
+    atexit.register(alone.close)
     try:
-        ALONE.enter_context(locks.held(RUN.folder / "pipeline", f"run of {RUN.profile}", wait=False))
+        alone.enter_context(locks.held(RUN.folder / "pipeline", f"run of {RUN.profile}", wait=False))
     except UserError as error:
         sys.exit(f"error: {error}")
 
@@ -329,4 +330,4 @@ rule book:
     params:
         profile=RUN.profile,
     shell:
-        "exec python -m megalib.book {params.profile:q} {input.notebooks:q} --end-with $PPID"
+        "exec {PYTHON:q} -m megalib.book {params.profile:q} {input.notebooks:q} --end-with $PPID"

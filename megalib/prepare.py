@@ -23,6 +23,7 @@ from megalib import catalogue, locks, raw_data, record, splits, spreadsheet
 from megalib.catalogue import Dataset
 from megalib.errors import UserError
 from megalib.files import Run, inside, kind_of, shown, sweep, whole_file, write_whole
+from megalib.images import ends_early
 
 if TYPE_CHECKING:
     from wildlife_datasets.datasets import WildlifeDataset
@@ -225,9 +226,9 @@ def _make(
     Raises:
         MemoryError: there is too little even for one picture alone.
     """
-    pictures: dict[str, list[_Job]] = {}
+    paths, pictures = source.df["path"].tolist(), {}
     for job in jobs:
-        pictures.setdefault(source.df["path"].iloc[job.source_row], []).append(job)
+        pictures.setdefault(paths[job.source_row], []).append(job)
     reasons: dict[int, str] = {}
     with tqdm(total=total, initial=total - len(jobs), desc=dataset.name, unit="image") as bar:
         again, starved = [], 0
@@ -245,15 +246,26 @@ def _make(
         for part in again:
             reasons |= _make_from_one(source, part, dataset.crop, alone=True)
             bar.update(len(part))
+    made = [
+        path
+        for path, part in pictures.items()
+        if not all(reasons.get(job.metadata_row) for job in part)
+    ]
+    _tell_early_ends(source, dataset, made)
+    ids = metadata["image_id"].tolist()
     return [
-        Problem(
-            str(metadata["image_id"].iloc[job.metadata_row]),
-            source.df["path"].iloc[job.source_row],
-            reasons[job.metadata_row],
-        )
+        Problem(str(ids[job.metadata_row]), paths[job.source_row], reasons[job.metadata_row])
         for job in sorted(jobs, key=lambda job: job.metadata_row)
         if reasons.get(job.metadata_row)
     ]
+
+
+def _tell_early_ends(source: "WildlifeDataset", dataset: Dataset, paths: list[str]) -> None:
+    """Name pictures that were read although they are cut off, as the public preparation does."""
+    early = [path for path in paths if ends_early(Path(source.get_absolute_path(path)))]
+    if early:
+        named = ", ".join(early[:3]) + (", …" if len(early) > 3 else "")
+        print(f"{dataset.name}: {len(early)} pictures end early, the rest of them is grey: {named}")
 
 
 def _on_threads(

@@ -7,6 +7,7 @@ import sys
 import time
 
 import nbformat
+import psutil
 import pytest
 import yaml
 
@@ -388,6 +389,43 @@ def test_what_is_dated_ahead_counts_as_outdated(run):
     assert pipeline.outdate_from_ahead(run) == 1
     assert table.stat().st_mtime < before == today.stat().st_mtime
     assert pipeline.outdate_from_ahead(run) == 0
+
+
+def hidden(folder):
+    return sorted(path.name for path in folder.rglob(".*"))
+
+
+@pytest.mark.slow
+def test_a_killed_pipeline_leaves_no_process_and_no_lock(tmp_path):
+    """Two at once, then a kill, then the next call: in a folder with a blank and other signs."""
+    runs = tmp_path / "my runs; it's $HOME"
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--", "published"]
+    how = {
+        "cwd": ROOT,
+        "env": os.environ | {"MEGALIB_RUNS": str(runs)},
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "text": True,
+    }
+    with subprocess.Popen(command, **how) as first:
+        until = time.monotonic() + 60
+        notebooks = runs / "demo" / "notebooks" / "4_published"
+        while not list(notebooks.glob(".published.ipynb.part*/*")):
+            assert first.poll() is None and time.monotonic() < until
+            time.sleep(0.1)
+        second = subprocess.run(command, **how)
+        workers = psutil.Process(first.pid).children(recursive=True)
+        first.kill()
+    line = f"error: another process does the run of demo: process {first.pid} on "
+    assert line in second.stdout, second.stdout
+    assert second.returncode != 0
+    assert "Traceback" not in second.stdout
+    assert len(workers) >= 2, "a job and its kernel"
+    assert psutil.wait_procs(workers, timeout=10)[1] == []
+    third = subprocess.run(command, **how)
+    assert third.returncode == 0, third.stdout
+    assert [path.name for path in notebooks.iterdir()] == ["published.ipynb"]
+    assert hidden(runs) == []
 
 
 @needs_book
