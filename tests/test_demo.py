@@ -257,24 +257,38 @@ def test_unknown_name_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_stopped_drawing_is_not_taken_for_finished(tmp_path, monkeypatch):
-    small = {"workers": 1, "individuals": 1, "pictures": 2}
+def test_a_stopped_drawing_goes_on_where_it_was(tmp_path, monkeypatch):
+    small = {"workers": 1, "individuals": 2, "pictures": 2}
     root, whole = tmp_path / "stopped", tmp_path / "whole"
 
     def stop(*_args, **_kwargs):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(datasets, "_write", stop)
+        patch.setattr(demo.DemoTurtle, "_annotate", stop)
         with pytest.raises(KeyboardInterrupt):
             demo.draw("DemoTurtle", root, **small)
-    assert list(root.rglob("*.png"))
+    first = {path: path.stat().st_mtime_ns for path in (root / "images/turtle_00").iterdir()}
+    assert len(first) == 2
     with pytest.raises(FileNotFoundError, match="no finished drawing"):
         demo.DemoTurtle(str(root))
-    (root / "images" / "left_over.png").write_bytes(b"half a picture")
+    (root / "images" / "turtle_01").mkdir(exist_ok=True)
+    (root / "images" / "turtle_01" / "turtle_01_000.png").write_bytes(b"half a picture")
+    (root / datasets.UNFINISHED / "turtle_01.json").unlink(missing_ok=True)
     demo.draw("DemoTurtle", root, **small)
     demo.draw("DemoTurtle", whole, **small)
     assert digests(root) == digests(whole)
+    assert {path: path.stat().st_mtime_ns for path in first} == first
+
+
+def test_a_stopped_drawing_of_other_settings_is_begun_anew(tmp_path, monkeypatch):
+    small = {"workers": 1, "individuals": 1, "pictures": 2}
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(demo.DemoTurtle, "_annotate", lambda *_: 1 / 0)
+        demo.draw("DemoTurtle", tmp_path / "other", seed=99, **small)
+    demo.draw("DemoTurtle", tmp_path / "other", **small)
+    demo.draw("DemoTurtle", tmp_path / "whole", **small)
+    assert digests(tmp_path / "other") == digests(tmp_path / "whole")
 
 
 def test_forced_drawing_replaces(tmp_path):
