@@ -148,11 +148,10 @@ rule aggregate:
     output:
         path(RUN.combined),
     params:
+        profile=RUN.profile,
         datasets=DATASETS,
-    run:
-        from megalib import prepare
-
-        prepare.aggregate(RUN, params.datasets)
+    shell:
+        "exec {PYTHON:q} -m megalib.prepare {params.profile:q} {params.datasets:q} --end-with $PPID"
 
 
 rule train:

@@ -65,6 +65,8 @@ def stage(notebooks: Sequence[Path], run: Run) -> Path:
 
 
 def _copy(source: Path, target: Path) -> None:
+    if source == ROOT / EXECUTED:  # where earlier versions laid the pages of any run
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         # One after the other, not by `copytree`, which collects errors and loses their kind.

@@ -1,10 +1,17 @@
-"""Raw dataset to prepared images in several sizes, and metadata with the split."""
+"""Raw dataset to prepared images in several sizes, and metadata with the split.
 
+On the command line, the training parts of prepared datasets are joined to the training set::
+
+    python -m megalib.prepare demo DemoZebra DemoLeopard
+"""
+
+import argparse
 import hashlib
 import inspect
 import io
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -19,7 +26,7 @@ from PIL import Image
 from torchvision.transforms import Resize
 from tqdm import tqdm
 
-from megalib import catalogue, locks, raw_data, record, splits, spreadsheet
+from megalib import catalogue, locks, processes, raw_data, record, splits, spreadsheet
 from megalib.catalogue import Dataset
 from megalib.errors import UserError
 from megalib.files import Run, inside, kind_of, shown, sweep, whole_file, write_whole
@@ -482,3 +489,21 @@ def aggregate(run: Run, datasets: Sequence[str]) -> pd.DataFrame:
         with whole_file(run.combined) as temporary:
             temporary.write_bytes(content)
     return combined
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Join prepared datasets to a training set.")
+    parser.add_argument("profile", help="of the run that holds them")
+    parser.add_argument("datasets", nargs="+", help="their names, in this order")
+    processes.add_argument(parser)
+    arguments = parser.parse_args()
+    processes.obey(arguments)
+    try:
+        aggregate(Run(arguments.profile), arguments.datasets)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

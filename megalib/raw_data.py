@@ -106,7 +106,7 @@ def _download(dataset: Dataset, folder: Path) -> None:
 def is_outdated(dataset: Dataset, raw: Path) -> bool:
     """Whether a drawn dataset is there, but the drawing code has changed since."""
     mark = folder_of(dataset, raw) / DRAWN_BY
-    return mark.is_file() and mark.read_text() != code.digest("demo")
+    return mark.is_file() and mark.read_bytes() != code.digest("demo").encode()
 
 
 def _draw(dataset: Dataset, folder: Path) -> Path:
@@ -114,7 +114,7 @@ def _draw(dataset: Dataset, folder: Path) -> Path:
     mark, drawn_by = folder / DRAWN_BY, code.digest("demo")
     with locks.held(folder, f"drawing of {dataset.name}"):
         sweep(mark)
-        if mark.is_file() and mark.read_text() == drawn_by:
+        if mark.is_file() and mark.read_bytes() == drawn_by.encode():
             return folder
         with told_if_unwritable(folder, folder / "images"):
             folder.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -21,6 +22,8 @@ MEASURES = {
     "normalised_gain": "gain",
     "untrained_accuracy": "untrained",
 }
+NEEDED = ("dataset", "flavour", "scale", "n_query", "n_correct", "accuracy", "low", "high")
+INFER_AGAIN = "run 3_infer.ipynb again, or 3_sift.ipynb"
 TEXT = dict.fromkeys(("image_id", "identity", "predicted", "match_id"), str)
 MISSING = {column: [""] for column in ("similarity", "rank", "twin")}  # if empty; no other can be
 
@@ -32,14 +35,32 @@ def read(run: Run, names: Sequence[str]) -> pd.DataFrame:
         The columns that `inference.infer` writes.
 
     Raises:
-        UserError: none of them has been run.
+        UserError: none of them has been run, or a file of results is damaged.
     """
     done = [run.results(name) for name in names if run.results(name).is_file()]
     if not done:
         raise UserError(
             f"no results in {shown(run.folder)}: run 3_infer.ipynb first, or `make book`"
         )
-    return pd.concat([pd.read_csv(path) for path in done], ignore_index=True)
+    return pd.concat([_read_csv(path, NEEDED) for path in done], ignore_index=True)
+
+
+def _read_csv(path: Path, needed: Sequence[str], **how: Any) -> pd.DataFrame:
+    """Read a table that an inference wrote.
+
+    Raises:
+        UserError: it is missing, no such table, or lacks a column or all rows.
+    """
+    try:
+        table = pd.read_csv(path, **how)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"cannot read {shown(path)} ({reason}): {INFER_AGAIN}") from error
+    missing = [name for name in needed if name not in table]
+    if missing or table.empty:
+        what = f"the columns {', '.join(missing)}" if missing else "all rows"
+        raise UserError(f"{shown(path)} lacks {what}: {INFER_AGAIN}")
+    return table
 
 
 def missing(run: Run, names: Sequence[str]) -> list[str]:
@@ -60,7 +81,8 @@ def matches(
 def _predictions(run: Run, flavour: str, dataset: str) -> pd.DataFrame:
     """The predictions of one flavour; an animal may be called "007", "NA" or "None"."""
     file = run.predictions(flavour, dataset)
-    return pd.read_csv(file, dtype=TEXT, keep_default_na=False, na_values=MISSING)
+    needed = ("image_id", "identity", "path", "predicted", "match_path", "similarity", "correct")
+    return _read_csv(file, needed, dtype=TEXT, keep_default_na=False, na_values=MISSING)
 
 
 def wide(results: pd.DataFrame, column: str = "accuracy") -> pd.DataFrame:
