@@ -37,7 +37,7 @@ def held(guarded: Path, what: str, wait: bool = True) -> Iterator[None]:
     Raises:
         UserError: another process holds it, or the lock cannot be written.
     """
-    lock = FileLock(_file(guarded, "lock"))
+    lock, owner = FileLock(_file(guarded, "lock")), _file(guarded, "owner")
     with told_if_unwritable(guarded, Path(lock.lock_file)):
         guarded.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -48,14 +48,15 @@ def held(guarded: Path, what: str, wait: bool = True) -> Iterator[None]:
                 raise UserError(f"{told}; wait until it has ended, or end it") from None
             print(f"{told}; waiting until it has ended", flush=True)
             lock.acquire(poll_interval=0.5)
-        _file(guarded, "owner").write_text(json.dumps(_ourselves()) + "\n")
     try:
+        with told_if_unwritable(guarded, owner):
+            owner.write_text(json.dumps(_ourselves()) + "\n")
         yield
     finally:
-        _file(guarded, "owner").unlink(missing_ok=True)
-        with suppress(OSError):
-            # While it is held: who waits for this file notices that it is gone, and begins anew.
-            _file(guarded, "lock").unlink()
+        # While the lock is held: who waits for a file that is gone notices it, and begins anew.
+        for file in (owner, Path(lock.lock_file)):
+            with suppress(OSError):
+                file.unlink()
         lock.release()
 
 

@@ -12,7 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from megalib import checkpoints, export, features, images, networks, prepare, training
+from megalib import checkpoints, export, features, images, locks, networks, prepare, training
 from megalib.catalogue import find
 from megalib.errors import UserError
 from megalib.files import sweep, told_if_unwritable, whole_file, whole_folder, write_whole
@@ -152,6 +152,20 @@ def test_what_fits_no_disk_is_told_by_every_way_of_writing(disk, kib):
     for write in (to_file, to_folder, lambda: write_whole(small.folder / "image.jpg", data)):
         assert told_in_one_line(write)
         assert list(small.folder.iterdir()) == []
+
+
+def test_a_lock_on_a_full_disk_is_told_and_given_up(disk):
+    small = disk(4)
+    (small.folder / "filler").write_bytes(bytes(4096 - 1) if small.mounted else b"")
+
+    def hold():
+        with locks.held(small.folder / "weights", "training of owls", wait=False):
+            pass
+
+    assert told_in_one_line(hold)
+    assert [path.name for path in small.folder.iterdir()] == ["filler"]
+    small.enlarge()
+    hold()
 
 
 def test_the_error_of_a_writer_in_rust_is_told_as_the_systems():
