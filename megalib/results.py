@@ -23,6 +23,8 @@ MEASURES = {
     "untrained_accuracy": "untrained",
 }
 NEEDED = ("dataset", "flavour", "scale", "n_query", "n_correct", "accuracy", "low", "high")
+SHOWN = ("identity", "path", "predicted", "match_path", "similarity", "correct")
+PAIR = ("image_id", "correct")
 INFER_AGAIN = "run 3_infer.ipynb again, or 3_sift.ipynb"
 TEXT = dict.fromkeys(("image_id", "identity", "predicted", "match_id"), str)
 MISSING = {column: [""] for column in ("similarity", "rank", "twin")}  # if empty; no other can be
@@ -75,13 +77,12 @@ def matches(
     size = flavours.get(flavour, scale).stored_size
     names = results.loc[results["flavour"] == flavour, "dataset"]
     folders = {name: run.images(size, name) for name in names}
-    return folders, {name: _predictions(run, flavour, name) for name in names}
+    return folders, {name: _predictions(run, flavour, name, SHOWN) for name in names}
 
 
-def _predictions(run: Run, flavour: str, dataset: str) -> pd.DataFrame:
+def _predictions(run: Run, flavour: str, dataset: str, needed: Sequence[str]) -> pd.DataFrame:
     """The predictions of one flavour; an animal may be called "007", "NA" or "None"."""
     file = run.predictions(flavour, dataset)
-    needed = ("image_id", "identity", "path", "predicted", "match_path", "similarity", "correct")
     return _read_csv(file, needed, dtype=TEXT, keep_default_na=False, na_values=MISSING)
 
 
@@ -167,7 +168,8 @@ def paired(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     judged = {}
     for name, rows in results.groupby("flavour", sort=False):
         tables = [
-            _predictions(run, name, dataset).assign(dataset=dataset) for dataset in rows["dataset"]
+            _predictions(run, name, dataset, PAIR).assign(dataset=dataset)
+            for dataset in rows["dataset"]
         ]
         judged[name] = pd.concat(tables)[["dataset", "image_id", "correct"]]
     return pd.DataFrame([_pair(*names, judged) for names in pairwise(judged)], columns=PAIRED)
