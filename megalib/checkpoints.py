@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from megalib.errors import UserError
 from megalib.files import shown, whole_folder
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
@@ -73,15 +74,21 @@ def clean(folder: Path) -> None:
 
 
 def _damage(checkpoint: Path) -> str | None:
-    """What is wrong with the files of a checkpoint, or None."""
+    """What is wrong with the files of a checkpoint, or None.
+
+    Raises:
+        UserError: they are there and cannot be read now, which is no reason to give them up.
+    """
     try:
         state = read_state(checkpoint)
         load_file(checkpoint / MODEL)
         load_file(checkpoint / OPTIMIZER)
         if checkpoint.name != f"step-{state['step']:08d}" or not isinstance(state["facts"], dict):
             return f"{STATE} does not belong to it"
-    except (SafetensorError, ValueError, OSError) as error:
+    except (SafetensorError, ValueError, FileNotFoundError) as error:
         return " ".join(str(error).split())
+    except OSError as error:
+        raise UserError(f"cannot read {shown(checkpoint)}: {error.strerror}") from error
     except (KeyError, TypeError) as error:
         return f"{STATE} is not complete: {error}"
     return None

@@ -35,7 +35,10 @@ def folder_of(dataset: Dataset, raw: Path) -> Path:
 
 def is_there(dataset: Dataset, raw: Path) -> bool:
     """Whether the raw pictures of a dataset are on disk."""
-    folder = folder_of(dataset, raw)
+    return _holds_something(folder_of(dataset, raw))
+
+
+def _holds_something(folder: Path) -> bool:
     try:
         return folder.is_dir() and any(folder.iterdir())
     except OSError:  # a folder that may not be read
@@ -85,7 +88,7 @@ def _download(dataset: Dataset, folder: Path) -> None:
 
     partial = folder.with_name(f".{folder.name}.part")
     with locks.held(folder, f"download of {dataset.name}"):
-        if folder.is_dir() and any(folder.iterdir()):  # by the process for which this one waited
+        if _holds_something(folder):  # by the process for which this one waited
             return
         shutil.rmtree(partial, ignore_errors=True)
         try:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from megalib import batches, checkpoints, code, networks
+from megalib import batches, checkpoints, code, devices, networks
 from megalib.errors import UserError, choose
 from megalib.files import Run, inside, resolve, shown
 from megalib.flavours import Flavour
@@ -186,7 +186,8 @@ def resume(
     if first:
         if settings.resume == "never":
             shutil.rmtree(folder, ignore_errors=True)
-        checkpoints.clean(folder)
+        with devices.memory_told(flavour):
+            checkpoints.clean(folder)
     meter.accelerator.wait_for_everyone()
     found = checkpoints.found(folder)
     if not found:
@@ -203,9 +204,14 @@ def resume(
             "start anew with -p resume never, which removes it"
         )
     try:
-        checkpoints.load(found[-1], trainee, optimizer)
+        with devices.memory_told(flavour):
+            checkpoints.load(found[-1], trainee, optimizer)
         schedule.load_state_dict(state["schedule"])
         meter.load(state)
+    except UserError:  # too little memory, which is no fault of the checkpoint: it stays
+        raise
+    except OSError as error:
+        raise UserError(f"cannot read {shown(found[-1])}: {error.strerror}") from error
     except Exception as error:  # whatever in it is not as it was written
         if first:
             shutil.rmtree(found[-1], ignore_errors=True)

@@ -285,3 +285,24 @@ def test_a_checkpoint_that_says_other_things_is_named_and_the_one_before_taken(
     checkpoints.clean(tmp_path)
     assert [path.name for path in checkpoints.found(tmp_path)] == ["step-00000001"]
     assert "step-00000002 is damaged and removed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), OSError(5, "I/O error")]
+)
+def test_a_checkpoint_that_only_could_not_be_read_now_stays(flavour, prepared, monkeypatch, error):
+    """Too little memory or a disk that does not answer is no fault of the checkpoint."""
+    combined = prepare.aggregate(prepared, ["DemoLeopard"])
+
+    def fail(*_):
+        raise error
+
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(export, "write", lambda *_: 1 / 0)
+        training.train(flavour, combined, prepared)
+    kept = checkpoints.found(prepared.checkpoints(flavour.name))
+    for reader in ("load", "load_file"):
+        with monkeypatch.context() as patch, pytest.raises(UserError):
+            patch.setattr(checkpoints, reader, fail)
+            training.train(flavour, combined, prepared)
+        assert checkpoints.found(prepared.checkpoints(flavour.name)) == kept != []
