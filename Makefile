@@ -23,7 +23,7 @@ $(STAMP): requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "$$(grep '^uv==' requirements.lock)"
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps --compile-bytecode -r requirements.lock -e .
-	$(BIN)/python -m megalib.environment && touch $@
+	$(BIN)/python -m megalib.book.environment && touch $@
 
 book: env  ## run the demo profile and build the book (PROFILE=lions: another profile)
 	$(SNAKEMAKE) --config profile='$(PROFILE)' $(CONFIG)
@@ -33,13 +33,13 @@ lions: env  ## run the lions profile, without a book (RAW=folder with LionData)
 	$(SNAKEMAKE) --config profile=lions $(if $(RAW),raw='$(RAW)') $(CONFIG) -- results
 
 workshop: env  ## write the learners' notebooks of the workshop into workshop/
-	$(BIN)/python -m megalib.workshop workshop
+	$(BIN)/python -m megalib.book.workshop workshop
 
 plan: env  ## show what the paper profile would run
 	$(SNAKEMAKE) --dry-run --config profile=paper $(CONFIG)
 
 unlock: env  ## remove locks that dead processes left on a file system without locks of its own
-	$(BIN)/python -m megalib.locks '$(PROFILE)'
+	$(BIN)/python -m megalib.files.locks '$(PROFILE)'
 
 test: env  ## lint, then every test, quick ones first, then the notebooks as in Jupyter
 	$(BIN)/ruff check && $(BIN)/ruff format --check

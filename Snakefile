@@ -10,9 +10,10 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from megalib import locks, parameters, pipeline, workshop
+from megalib.book import parameters, pipeline, workshop
 from megalib.errors import UserError
-from megalib.files import DATA, PUBLISHED, ROOT, Run, resolve, shown
+from megalib.files import locks
+from megalib.files.places import DATA, PUBLISHED, ROOT, Run, resolve, shown
 from megalib.flavours import SIFT
 
 try:
@@ -58,7 +59,7 @@ PYTHON = sys.executable  # jobs run in this environment, whether or not it has b
 # OMP_NUM_THREADS keeps two jobs from fighting over the same cores. A job ends with snakemake, also
 # when that is killed: $PPID is the number of snakemake's process in the shell that it starts.
 EXECUTE = (
-    "OMP_NUM_THREADS={threads} exec {PYTHON:q} -m megalib.pipeline {params.notebook:q} "
+    "OMP_NUM_THREADS={threads} exec {PYTHON:q} -m megalib.book.pipeline {params.notebook:q} "
     "{output.notebook:q} --parameters {params.settings:q} --end-with $PPID"
 )
 
@@ -107,7 +108,7 @@ def own_pictures(wildcards):
     """What lies in a folder or CSV file of one's own: a job runs again when that changes."""
     if wildcards.dataset not in VALUES.get("own", {}):
         return ""
-    from megalib import own
+    from megalib.data import own
 
     return own.digest(resolve(VALUES["own"][wildcards.dataset]))
 
@@ -144,14 +145,14 @@ rule datasets:
 rule aggregate:
     input:
         [path(RUN.metadata(name)) for name in DATASETS],
-        [path(file) for file in pipeline.code_of("2_train") if file.stem in {"prepare", "splits"}],
+        [path(file) for file in pipeline.code_of("2_train") if file.stem in {"preparation", "splits"}],
     output:
         path(RUN.combined),
     params:
         profile=RUN.profile,
         datasets=DATASETS,
     shell:
-        "exec {PYTHON:q} -m megalib.prepare {params.profile:q} {params.datasets:q} --end-with $PPID"
+        "exec {PYTHON:q} -m megalib.data.preparation {params.profile:q} {params.datasets:q} --end-with $PPID"
 
 
 rule train:
@@ -329,4 +330,4 @@ rule book:
     params:
         profile=RUN.profile,
     shell:
-        "exec {PYTHON:q} -m megalib.book {params.profile:q} {input.notebooks:q} --end-with $PPID"
+        "exec {PYTHON:q} -m megalib.book.pages {params.profile:q} {input.notebooks:q} --end-with $PPID"

@@ -116,32 +116,32 @@ def reference_identities(options: argparse.Namespace) -> Callable[[], object]:
 
 def megalib_nearest(options: argparse.Namespace) -> Callable[[], object]:
     """The nearest neighbour by megalib."""
-    from megalib import retrieval
+    from megalib.retrieval import search
 
     query, database, identity = embeddings(options)
-    return lambda: identity[retrieval.nearest(query, database, options.device)[0]]
+    return lambda: identity[search.nearest(query, database, options.device)[0]]
 
 
 def megalib_identities(options: argparse.Namespace) -> Callable[[], object]:
     """The ten nearest individuals by megalib."""
-    from megalib import retrieval
+    from megalib.retrieval import search
 
     query, database, identity = embeddings(options)
-    return lambda: retrieval.nearest_individuals(query, database, identity, 10, options.device)[0]
+    return lambda: search.nearest_individuals(query, database, identity, 10, options.device)[0]
 
 
 def limit_nearest(options: argparse.Namespace) -> Callable[[], object]:
     """The product of the matrices alone, in blocks of megalib's shape that are thrown away."""
-    from megalib import retrieval
+    from megalib.retrieval import search
 
     query, database, _ = embeddings(options)
     entries = torch.from_numpy(database).to(options.device)
     queries = torch.from_numpy(query).to(options.device)
-    room = torch.empty(retrieval.QUERIES * retrieval.ENTRIES, device=options.device)
+    room = torch.empty(search.QUERIES * search.ENTRIES, device=options.device)
 
     def work() -> None:
-        for rows in queries.split(retrieval.QUERIES):
-            for columns in entries.split(retrieval.ENTRIES):
+        for rows in queries.split(search.QUERIES):
+            for columns in entries.split(search.ENTRIES):
                 shape = len(rows), len(columns)
                 torch.mm(rows, columns.T, out=room[: shape[0] * shape[1]].view(shape))
         wait(options.device)
@@ -157,7 +157,8 @@ limit_identities = limit_nearest
 
 def gallery(options: argparse.Namespace):
     """The images of a folder, or noisy pictures with 256 pixels on the shorter side."""
-    from megalib import flavours, images
+    from megalib import flavours
+    from megalib.data import images
 
     flavour = flavours.get(options.flavour, options.scale)
     names = sorted(
@@ -202,10 +203,11 @@ def reference_features(options: argparse.Namespace) -> Callable[[], object]:
 
 def megalib_features(options: argparse.Namespace) -> Callable[[], object]:
     """Embeddings by megalib, in the precision asked for."""
-    from megalib import features, networks
+    from megalib.models import networks
+    from megalib.retrieval import features
 
     flavour, data = gallery(options)
-    model, device = networks.untrained(flavour, SEED), torch.device(options.device)
+    model, device = networks.untrained_network(flavour, SEED), torch.device(options.device)
     return lambda: features.extract(
         model, data, device, BATCH, options.workers, precision=options.precision
     )
@@ -213,10 +215,10 @@ def megalib_features(options: argparse.Namespace) -> Callable[[], object]:
 
 def limit_features(options: argparse.Namespace) -> Callable[[], object]:
     """As many forward passes of one batch that lies on the device."""
-    from megalib import networks
+    from megalib.models import networks
 
     flavour, data = gallery(options)
-    model = networks.untrained(flavour, SEED).to(options.device).eval()
+    model = networks.untrained_network(flavour, SEED).to(options.device).eval()
     size = min(BATCH, len(data))
     pixels = torch.stack([data[index][0] for index in range(size)]).to(options.device)
     kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(options.precision)
@@ -255,7 +257,7 @@ def wait(device: str) -> None:
 
 def alone(name: str, options: argparse.Namespace) -> tuple[float, float, object]:
     """Run one way in this process; return seconds, memory in GiB beyond its inputs, and result."""
-    from megalib import devices
+    from megalib.models import devices
 
     work, device = globals()[name](options), torch.device(options.device)
     seconds = []
@@ -290,7 +292,7 @@ def agreement(one: np.ndarray, other: np.ndarray) -> str:
 
 def hardware(device: str) -> str:
     """The GPU, or the processor and its threads."""
-    from megalib import notebook
+    from megalib.book import notebook
 
     return notebook.hardware(torch.device(device))
 
@@ -352,7 +354,8 @@ def measure(kind: str, options: argparse.Namespace) -> pd.DataFrame:
 
 def tell_arithmetic(options: argparse.Namespace, rows: pd.DataFrame) -> None:
     """Print the share of the device's arithmetic that forward passes and extraction reach."""
-    from megalib import cost, flavours
+    from megalib import flavours
+    from megalib.training import cost
 
     operations = cost.flops(flavours.get(options.flavour))
     most = arithmetic(options.device, options.precision)
@@ -387,7 +390,9 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="keep the rows in data/measured")
     options = parser.parse_args()
 
-    from megalib import devices, flavours, measured
+    from megalib import flavours
+    from megalib.evaluation import measured
+    from megalib.models import devices
 
     options.device = str(devices.pick_device(options.device))
     options.precision = devices.pick_precision(options.precision, torch.device(options.device))

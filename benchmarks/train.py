@@ -37,22 +37,16 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from megalib import (
-    cost,
-    devices,
-    flavours,
-    images,
-    losses,
-    measured,
-    networks,
-    notebook,
-    recipe,
-    training,
-)
+from megalib import flavours
+from megalib.book import notebook
+from megalib.data import images
 from megalib.errors import UserError
-from megalib.files import Run
+from megalib.evaluation import measured
+from megalib.files.places import Run
 from megalib.flavours import Flavour
-from megalib.recipe import Settings
+from megalib.models import devices, networks
+from megalib.training import cost, loop, losses, recipe
+from megalib.training.recipe import Settings
 
 SEED, INDIVIDUALS = 0, 16
 # Of a measurement; the command, since each run measures the reference anew.
@@ -116,7 +110,7 @@ def reference(
 def by_megalib(
     flavour: Flavour, options: argparse.Namespace, metadata: pd.DataFrame, folder: Path
 ) -> float:
-    """Images per second of `training.train`, after its first epoch."""
+    """Images per second of `loop.train`, after its first epoch."""
     run = Run("benchmark")
     settings = Settings(
         device=options.device,
@@ -125,7 +119,7 @@ def by_megalib(
         compile=options.compile,
     )
     twice = replace(flavour, epochs=2)
-    _, history = training.train(twice, metadata, run, SEED, "none", settings)
+    _, history = loop.train(twice, metadata, run, SEED, "none", settings)
     return float(history["images_per_second"].iloc[-1])
 
 
@@ -135,7 +129,7 @@ def without_loading(
     """Images per second of one batch trained again and again; prints a profile if asked to."""
     device = devices.pick_device(options.device)
     half = TYPES[options.precision] if options.precision != "fp32" else None
-    model = networks.untrained(flavour, SEED).to(device).train()
+    model = networks.untrained_network(flavour, SEED).to(device).train()
     objective = losses.build(flavour, INDIVIDUALS, model.num_features).to(device)
     weights = [*model.parameters(), *objective.parameters()]
     optimizer = recipe.optimizer(flavour, weights, len(metadata))[0]

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 import pandas as pd
 
 from megalib.errors import UserError, choose
-from megalib.files import PUBLISHED
+from megalib.files.places import PUBLISHED
 
 SCALES = ("published", "demo")
 LOSSES = ("arcface", "triplet", "softmax")

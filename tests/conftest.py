@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from megalib import flavours
-from megalib.files import ROOT, Run
+from megalib.evaluation import results
+from megalib.files.places import ROOT, Run
 from megalib.flavours import Flavour
 
 # The networks of the tests are tiny: two threads would only wait for each other.
@@ -60,6 +61,11 @@ def prepared(run) -> Run:
     target.parent.mkdir(parents=True)
     metadata.to_csv(target)
     return run
+
+
+def results_of(run: Run, found: dict) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """The results of what a search found, and its predictions by dataset."""
+    return results.write(run, found), {name: one.matches for name, one in found.items()}
 
 
 def tiny(**changes: object) -> Flavour:

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from megalib.errors import UserError
-from megalib.files import ROOT, whole_file
+from megalib.files.places import ROOT
+from megalib.files.writing import whole_file
 from tests.campaign import campaign, trees
 from tests.campaign.trials import Kill, Place, Stage, attempt
 

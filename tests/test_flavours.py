@@ -2,9 +2,10 @@ import csv
 
 import pytest
 
-from megalib import flavours, networks
+from megalib import flavours
 from megalib.errors import UserError
-from megalib.files import PUBLISHED
+from megalib.files.places import PUBLISHED
+from megalib.models import networks
 
 NAMES = list(flavours.FLAVOURS)
 
@@ -50,7 +51,7 @@ def test_published_scale_is_the_published_recipe_to_the_letter():
 
 def test_the_demo_keeps_the_order_of_size_and_says_that_it_is_one():
     sizes = [
-        networks.parameter_count(networks.untrained(flavours.get(name, "demo"), 0))
+        networks.parameter_count(networks.untrained_network(flavours.get(name, "demo"), 0))
         for name in NAMES
     ]
     assert sizes == sorted(sizes)

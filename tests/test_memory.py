@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from megalib import devices, features, images, networks, prepare
-from megalib.catalogue import find
+from megalib.data import images, preparation
+from megalib.data.catalogue import find
+from megalib.data.own import OwnPictures
 from megalib.errors import UserError
-from megalib.files import ROOT
-from megalib.own import OwnPictures
-
-from .conftest import write_image
+from megalib.files.places import ROOT
+from megalib.models import networks
+from megalib.retrieval import features
+from megalib.training import recipe
+from tests.conftest import write_image
 
 CPU = torch.device("cpu")
 
@@ -35,9 +37,9 @@ def test_pictures_that_found_no_memory_beside_others_are_made_alone(owls, run, m
         return read(self, row)
 
     monkeypatch.setattr(OwnPictures, "get_image", once_too_little)
-    assert len(prepare.prepare(owls, owls.own, run, [32])) == 12
+    assert len(preparation.prepare(owls, owls.own, run, [32])) == 12
     assert "too little memory for 1 threads, 4 pictures" in capsys.readouterr().out
-    assert len(prepare.read_problems(run, "Owls")) == 0
+    assert len(preparation.read_problems(run, "Owls")) == 0
 
 
 @pytest.mark.parametrize(
@@ -56,10 +58,10 @@ def test_without_memory_for_one_picture_it_stops_and_loses_nothing(owls, run, mo
         pytest.raises(UserError, match="too little memory") as told,
     ):
         patch.setattr(OwnPictures, "get_image", too_little)
-        prepare.prepare(owls, owls.own, run, [32])
+        preparation.prepare(owls, owls.own, run, [32])
     assert "\n" not in str(told.value)
     assert not run.metadata("Owls").exists()
-    assert len(prepare.prepare(owls, owls.own, run, [32])) == 12
+    assert len(preparation.prepare(owls, owls.own, run, [32])) == 12
 
 
 def test_a_library_that_hides_too_little_memory_is_seen_through(owls, run, monkeypatch):
@@ -69,23 +71,23 @@ def test_a_library_that_hides_too_little_memory_is_seen_through(owls, run, monke
         raise TypeError("cannot convert None")
 
     monkeypatch.setattr(OwnPictures, "get_image", nothing)
-    monkeypatch.setattr(prepare, "BYTES_A_PIXEL", 2**50)
+    monkeypatch.setattr(preparation, "BYTES_A_PIXEL", 2**50)
     with pytest.raises(UserError, match=r"too little memory .*has 90 x 70 pixels"):
-        prepare.prepare(owls, owls.own, run, [32])
+        preparation.prepare(owls, owls.own, run, [32])
 
 
 LIMITED = """
 import resource, sys
 import psutil
-from megalib import prepare
-from megalib.catalogue import find
-from megalib.files import Run
-from megalib.own import OwnPictures  # libraries need memory of their own
+from megalib.data import preparation
+from megalib.data.catalogue import find
+from megalib.files.places import Run
+from megalib.data.own import OwnPictures  # libraries need memory of their own
 used = psutil.Process().memory_info().vms
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[2]) * 2**20,) * 2)
 owls = find("Owls", {"Owls": sys.argv[1]})
 try:
-    print("prepared", len(prepare.prepare(owls, owls.own, Run("test"), [64])))
+    print("prepared", len(preparation.prepare(owls, owls.own, Run("test"), [64])))
 except Exception as error:
     print(type(error).__name__, error)
 """
@@ -140,11 +142,11 @@ def test_an_unreadable_image_is_one_line_however_it_is_loaded(flavour, prepared,
     (folder / "broken.png").write_bytes(b"no image")
     gallery = images.ImageFiles(folder, ["broken.png"], images.inference_transform(flavour))
     with pytest.raises(UserError, match=r"^cannot read image .*broken.png") as told:
-        features.extract(networks.untrained(flavour, 0), gallery, CPU, workers=workers)
+        features.extract(networks.untrained_network(flavour, 0), gallery, CPU, workers=workers)
     assert "\n" not in str(told.value)
 
 
 def test_a_killed_loader_is_told_in_one_line(flavour):
     lost = RuntimeError("DataLoader worker (pid(s) 17) exited unexpectedly")
-    with pytest.raises(UserError, match="loads images was killed"), devices.memory_told(flavour):
+    with pytest.raises(UserError, match="loads images was killed"), recipe.memory_told(flavour):
         raise lost

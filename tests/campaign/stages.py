@@ -4,28 +4,21 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import megalib.demo
 import nbformat
 import pandas as pd
 import torch
 
-import megalib.demo
-from megalib import (
-    book,
-    catalogue,
-    features,
-    gallery,
-    identify,
-    inference,
-    networks,
-    prepare,
-    raw_data,
-    sift,
-    training,
-)
-from megalib.demo.datasets import DemoTurtle
-from megalib.files import Run, whole_file
+from megalib.data import catalogue, preparation, raw_data
+from megalib.data.drawn_datasets import DemoTurtle
+from megalib.files.places import Run
+from megalib.files.writing import whole_file
 from megalib.flavours import Flavour
-from megalib.recipe import Settings
+from megalib.identify import gallery, judging, photographs
+from megalib.models import networks
+from megalib.retrieval import features, inference, sift
+from megalib.training import loop
+from megalib.training.recipe import Settings
 from tests.campaign.trials import Place, Stage
 from tests.conftest import tiny, write_image
 
@@ -80,7 +73,7 @@ def prepare_own(place: Place, names: tuple[str, ...] = ZOO[:1]) -> None:
     """Prepare folders of pictures in two sizes."""
     for name in names:
         folder = pictures(place.inputs / name)
-        prepare.prepare(catalogue.own_pictures(name, folder), folder, RUN, SIZES)
+        preparation.prepare(catalogue.own_pictures(name, folder), folder, RUN, SIZES)
 
 
 def prepare_large(place: Place) -> None:
@@ -89,7 +82,7 @@ def prepare_large(place: Place) -> None:
     They are JPEGs, since Pillow itself notices what is missing of a PNG.
     """
     folder = pictures(place.inputs / "Large", size=(300, 250), formats=("jpg",))
-    prepare.prepare(catalogue.own_pictures("Large", folder), folder, RUN, (150, 200))
+    preparation.prepare(catalogue.own_pictures("Large", folder), folder, RUN, (150, 200))
 
 
 def prepare_other(place: Place) -> None:
@@ -113,7 +106,7 @@ def prepare_two(place: Place) -> None:
 
 def aggregate(_: Place) -> None:
     """Join their training parts."""
-    prepare.aggregate(RUN, ZOO)
+    preparation.aggregate(RUN, ZOO)
 
 
 def prepare_training(place: Place) -> None:
@@ -125,7 +118,7 @@ def prepare_training(place: Place) -> None:
 def train(_: Place, workers: int = 0) -> None:
     """Train a network, with a checkpoint after each step."""
     settings = Settings(device="cpu", workers=workers, checkpoint_every=1)
-    training.train(flavour(), prepare.aggregate(RUN, ZOO), RUN, settings=settings)
+    loop.train(flavour(), preparation.aggregate(RUN, ZOO), RUN, settings=settings)
 
 
 def train_with_loaders(place: Place) -> None:
@@ -138,7 +131,7 @@ def infer(_: Place, dimensions: int = 16) -> None:
     features.PART = 5
     narrow = flavour()
     wide = replace(narrow, network=narrow.network | {"embed_dim": dimensions // 2})
-    inference.infer(networks.untrained(wide, 0), wide, ZOO, RUN, CPU)
+    inference.infer(networks.untrained_network(wide, 0), wide, ZOO, RUN, CPU)
 
 
 def infer_large(place: Place) -> None:
@@ -151,7 +144,7 @@ def count_key_points(_: Place) -> None:
     sift.infer(ZOO, RUN, stored_size=SIZES[1], keypoints=20)
 
 
-def photographs(place: Place) -> None:
+def take_photographs(place: Place) -> None:
     """Photographs of known individuals and new ones."""
     pictures(place.inputs / "known", individuals=4, each=6)
     pictures(place.inputs / "new", individuals=2, each=2)
@@ -160,14 +153,16 @@ def photographs(place: Place) -> None:
 def identify_own(place: Place) -> None:
     """One's own photographs: from two folders to a table and a page of candidates."""
     features.PART = 10
-    how = (networks.untrained(flavour(), 0), flavour(), RUN, CPU)
-    known = identify.embed("Known", place.inputs / "known", True, *how)
-    new = identify.embed("New", place.inputs / "new", False, *how)
-    judgement = identify.learn(known, 3)
-    table = identify.rank(new, known, judgement, 3)
+    how = (networks.untrained_network(flavour(), 0), flavour(), RUN, CPU)
+    known = photographs.embed_photographs("Known", place.inputs / "known", True, *how)
+    new = photographs.embed_photographs("New", place.inputs / "new", False, *how)
+    judgement = judging.learn(known, 3)
+    table = judging.rank(new, known, judgement, 3)
     with whole_file(RUN.folder / "candidates.csv") as temporary:
         table.to_csv(temporary, index=False)
-    gallery.write(RUN.folder / "candidates.html", "Candidates", table, new.folder, known.folder)
+    gallery.write_page(
+        RUN.folder / "candidates.html", "Candidates", table, new.folder, known.folder
+    )
 
 
 def execute(_: Place) -> None:
@@ -191,7 +186,7 @@ def execute(_: Place) -> None:
 def stage_book(place: Place) -> None:
     """Lay these beside the pages of the book."""
     pages = [RUN.notebook("3_sift", "sift"), RUN.notebook("4_results", "results")]
-    book.stage(pages, RUN)
+    pages.stage(pages, RUN)
 
 
 STAGES = {
@@ -205,7 +200,7 @@ STAGES = {
         Stage("train-loaders", train_with_loaders, prepare_training),
         Stage("infer", infer, prepare_two, disk=infer_large),
         Stage("sift", count_key_points, prepare_two),
-        Stage("own", identify_own, photographs),
+        Stage("own", identify_own, take_photographs),
         Stage("book", stage_book, execute),
     )
 }

@@ -1,0 +1,238 @@
+"""Posed outlines and their rendering: from control points and coat sheets to a shaded animal.
+
+Coordinates are (x, y) with y downwards. An animal at rest lives in the pixel frame of its coat
+sheets, facing right; a `Piece` says where the control points of one part went in a pose.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from megalib.drawn.coats import mix, smoothstep
+
+SUBPIXEL_BITS = 4  # cv2 draws polygons at a sixteenth of a pixel
+MAP_STEP = 12  # the map from picture to coat is computed at every twelfth pixel
+RELIEF_STEP = 3  # shading is smooth, so a third of the resolution is enough
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One part of an animal.
+
+    Attributes:
+        rest: Control points of the closed outline at rest, float (n, 2).
+        posed: The same points in the pose, float (n, 2).
+        sheet: Name of the coat sheet.
+        far: Whether the part is on the side turned away from the viewer, hence in shade.
+        lift: Height of a part that lies upon the others; 0 for one that grows out of them.
+    """
+
+    rest: np.ndarray
+    posed: np.ndarray
+    sheet: str
+    far: bool = False
+    lift: float = 0.0
+
+
+@dataclass(frozen=True)
+class Light:
+    """Light of a picture.
+
+    Attributes:
+        direction: Unit vector towards the light: right, down, to the viewer.
+        sun: RGB strength of the direct light.
+        sky: RGB strength of the light from all around.
+    """
+
+    direction: tuple[float, float, float]
+    sun: tuple[float, float, float]
+    sky: tuple[float, float, float]
+
+
+def spline(points: np.ndarray, steps: int = 8) -> np.ndarray:
+    """Round a closed polygon with a Catmull-Rom spline; (n, 2) gives (n * steps, 2)."""
+    before, after, beyond = (np.roll(points, shift, axis=0) for shift in (1, -1, -2))
+    t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
+    p0, p1, p2, p3 = (p[:, None] for p in (before, points, after, beyond))
+    curve = p1 + 0.5 * t * (
+        p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0))
+    )
+    return curve.reshape(-1, 2)
+
+
+def turn(points: np.ndarray, pivot: np.ndarray, angle: float | np.ndarray) -> np.ndarray:
+    """Turn points about a pivot, clockwise on screen; `angle` in radians, one or one per point."""
+    cosine, sine = np.cos(angle), np.sin(angle)
+    dx, dy = (points - pivot).T
+    return np.stack([cosine * dx - sine * dy, sine * dx + cosine * dy], axis=-1) + pivot
+
+
+def bend(
+    points: np.ndarray,
+    pivot: tuple[float, float],
+    towards: tuple[float, float],
+    angle: float,
+) -> np.ndarray:
+    """Turn what lies beyond `pivot` in the direction of `towards`, with a soft transition."""
+    start, axis = np.array(pivot), np.array(towards, float) - pivot
+    along = (points - start) @ axis / (axis @ axis)
+    return turn(points, start, angle * smoothstep(-0.15, 1, along))
+
+
+def swing(joints: np.ndarray, angles: list[float]) -> np.ndarray:
+    """Turn a chain of joints: angle i turns everything beyond joint i about it."""
+    moved = joints.astype(float)
+    for i, angle in enumerate(angles):
+        moved[i + 1 :] = turn(moved[i + 1 :], moved[i], angle)
+    return moved
+
+
+def limb(joints: np.ndarray, radii: list[float], cap: float = 0.8) -> np.ndarray:
+    """Outline a chain of n joints with a radius each; returns 2 n + 2 control points."""
+    tangent = np.gradient(joints, axis=0)
+    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    offset = np.stack([-tangent[:, 1], tangent[:, 0]], axis=-1) * np.array(radii)[:, None]
+    tip = joints[-1] + cap * radii[-1] * tangent[-1]
+    root = joints[0] - cap * radii[0] * tangent[0]
+    return np.vstack([joints + offset, tip, (joints - offset)[::-1], root])
+
+
+def thin_plate(sites: np.ndarray, values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Fit the smoothest map through given points (F. L. Bookstein, 1989, thin-plate splines).
+
+    Args:
+        sites: Points, (n, 2).
+        values: What they map to, (n, 2).
+
+    Returns:
+        A function from (m, 2) to (m, 2).
+    """
+
+    def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        square = ((a[:, None] - b[None]) ** 2).sum(-1)
+        return square * np.log(square + 1e-9)
+
+    n = len(sites)
+    system = np.zeros((n + 3, n + 3))
+    system[:n, :n] = kernel(sites, sites) + 1e-3 * np.eye(n)
+    system[:n, n:] = np.hstack([np.ones((n, 1)), sites])
+    system[n:, :n] = system[:n, n:].T
+    weights = np.linalg.solve(system, np.vstack([values, np.zeros((3, 2))]))
+    return lambda x: kernel(x, sites) @ weights[:n] + weights[n] + x @ weights[n + 1 :]
+
+
+def dense_map(
+    fit: Callable[[np.ndarray], np.ndarray], x: int, y: int, width: int, height: int
+) -> np.ndarray:
+    """Evaluate a smooth map on a pixel rectangle; float32 of shape (height, width, 2)."""
+    columns, rows = width // MAP_STEP + 2, height // MAP_STEP + 2
+    # cv2.resize puts sample centres at (i + 0.5) * step - 0.5.
+    grid_x = x + (np.arange(columns) + 0.5) * MAP_STEP - 0.5
+    grid_y = y + (np.arange(rows) + 0.5) * MAP_STEP - 0.5
+    grid = np.stack(np.meshgrid(grid_x, grid_y), axis=-1).reshape(-1, 2)
+    coarse = fit(grid).reshape(rows, columns, 2).astype(np.float32)
+    fine = cv2.resize(coarse, (columns * MAP_STEP, rows * MAP_STEP))
+    return fine[:height, :width]
+
+
+def fill(shape: tuple[int, int], outline: np.ndarray) -> np.ndarray:
+    """Fill a polygon with smooth edges; uint8 (height, width), 0 to 255."""
+    mask = np.zeros(shape, np.uint8)
+    fixed = np.round(outline * 2**SUBPIXEL_BITS).astype(np.int32)
+    cv2.fillPoly(mask, [fixed], 255, cv2.LINE_AA, SUBPIXEL_BITS)
+    return mask
+
+
+def render(
+    pieces: list[Piece],
+    sheets: dict[str, np.ndarray],
+    place: Callable[[np.ndarray], np.ndarray],
+    size: tuple[int, int],
+    light: Light,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw an animal.
+
+    Args:
+        pieces: Its parts, those behind first.
+        sheets: Coats, uint8 (h, w, 4), RGB and opacity.
+        place: Moves points of the animal's frame into the picture.
+        size: Width and height of the picture.
+        light: The light.
+
+    Returns:
+        Colours, float32 (height, width, 3), 0 to 1, and opacity, float32 (height, width), 0 to 1.
+    """
+    width, height = size
+    colour = np.zeros((height, width, 3), np.float32)
+    opacity = np.zeros((height, width), np.float32)
+    for far in (True, False):
+        layer = [p for p in pieces if p.far == far]
+        if layer:
+            flat, cover, relief = _paint(layer, sheets, place, size)
+            lit = flat * _shade(relief, light, size, 0.62 if far else 1.0)
+            colour = mix(colour, lit, cover)
+            opacity += cover * (1 - opacity)
+    return np.clip(colour, 0, 1), opacity
+
+
+def _paint(
+    pieces: list[Piece],
+    sheets: dict[str, np.ndarray],
+    place: Callable[[np.ndarray], np.ndarray],
+    size: tuple[int, int],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lay the coats over one layer of parts: flat colours, opacity and relief (coarse)."""
+    width, height = size
+    flat = np.zeros((height, width, 3), np.float32)
+    cover = np.zeros((height, width), np.float32)
+    relief = np.zeros((-(-height // RELIEF_STEP), -(-width // RELIEF_STEP)), np.float32)
+    for piece in pieces:
+        posed = place(piece.posed)
+        outline = spline(posed)
+        x, y = np.clip(np.floor(outline.min(0)).astype(int) - 1, 0, [width, height])
+        right, bottom = np.clip(np.ceil(outline.max(0)).astype(int) + 2, 0, [width, height])
+        if right - x < 2 or bottom - y < 2:
+            continue
+        mask = fill((bottom - y, right - x), outline - [x, y])
+        lookup = dense_map(thin_plate(posed, piece.rest), x, y, right - x, bottom - y)
+        coat = cv2.remap(
+            sheets[piece.sheet], lookup, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        alpha = mask.astype(np.float32) * coat[..., 3] * (1 / 255**2)
+        here = (slice(y, bottom), slice(x, right))
+        rgb = coat[..., :3] * np.float32(1 / 255)
+        flat[here] = mix(flat[here].copy(), rgb, alpha)
+        cover[here] += alpha * (1 - cover[here])
+        _raise(relief, outline / RELIEF_STEP, piece.lift / RELIEF_STEP)
+    return flat, cover, relief
+
+
+def _raise(relief: np.ndarray, outline: np.ndarray, lift: float) -> None:
+    """Add one part to the relief, its cross-section a half circle."""
+    x, y = np.clip(np.floor(outline.min(0)).astype(int) - 1, 0, relief.shape[::-1])
+    right, bottom = np.clip(np.ceil(outline.max(0)).astype(int) + 2, 0, relief.shape[::-1])
+    mask = fill((bottom - y, right - x), outline - [x, y])
+    depth = cv2.distanceTransform(np.where(mask > 127, 255, 0).astype(np.uint8), cv2.DIST_L2, 5)
+    radius = max(float(depth.max()), 1.0)
+    bulge = radius * np.sqrt(np.maximum(0, 1 - (1 - depth / radius) ** 2))
+    here = (slice(y, bottom), slice(x, right))
+    if lift:
+        relief[here] = np.where(depth > 0, 0.6 * bulge + lift, relief[here])
+    else:
+        relief[here] = np.maximum(relief[here], bulge)
+
+
+def _shade(relief: np.ndarray, light: Light, size: tuple[int, int], tone: float) -> np.ndarray:
+    """Turn a relief into RGB light: Lambert's law and a sky above, times `tone`."""
+    soft = 0.5 * cv2.GaussianBlur(relief, (0, 0), 1.6) + 0.5 * cv2.GaussianBlur(relief, (0, 0), 5)
+    slope_x = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=1 / 8)
+    slope_y = cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=1 / 8)
+    length = np.sqrt(slope_x**2 + slope_y**2 + 1)
+    right, down, front = light.direction
+    direct = np.maximum(0, (front - right * slope_x - down * slope_y) / length)
+    around = 0.72 + 0.28 * slope_y / length
+    shade = [tone * (s * direct + a * around) for s, a in zip(light.sun, light.sky, strict=True)]
+    grid = (relief.shape[1] * RELIEF_STEP, relief.shape[0] * RELIEF_STEP)
+    return cv2.resize(cv2.merge(shade), grid)[: size[1], : size[0]]

@@ -1,0 +1,41 @@
+"""New photographs beside their candidates."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from megalib.data.images import load
+from megalib.files.places import inside
+from megalib.files.plain import in_figure
+from megalib.look import INK, WRONG, hide_frame
+
+
+def candidates(new: Path, known: Path, table: pd.DataFrame, most: int = 6) -> Figure:
+    """New photographs, one a row, and beside each the known individuals most similar to it.
+
+    Args:
+        new: folder of the prepared new photographs.
+        known: folder of the prepared known ones.
+        table: of `judging.rank`.
+        most: how many photographs to show.
+    """
+    shown = list(table.groupby("photograph", sort=False))[:most]
+    columns = 1 + table["rank"].max()
+    figure, axes = plt.subplots(
+        len(shown), columns, figsize=(1.45 * columns, 1.75 * len(shown)), squeeze=False
+    )
+    for row, (_, rows) in zip(axes, shown, strict=True):
+        is_new = rows["new_individual"].iloc[0] == "yes"
+        for axis in row:
+            hide_frame(axis)
+        row[0].imshow(load(inside(new, rows["path"].iloc[0])))
+        row[0].set_title("probably new" if is_new else "new photograph", fontsize=8)
+        row[0].title.set_color(WRONG if is_new else INK)
+        for axis, candidate in zip(row[1:], rows.itertuples(), strict=True):
+            axis.imshow(load(inside(known, candidate.known_path)))
+            chance = "" if pd.isna(candidate.probability) else f"{candidate.probability:.0%}, "
+            axis.set_title(in_figure(candidate.candidate), fontsize=8, fontweight="normal")
+            axis.set_xlabel(f"{chance}cosine {candidate.similarity:.2f}", fontsize=7)
+    return figure

@@ -1,0 +1,215 @@
+"""The weights folder: what timm and the Hugging Face hub take as it is."""
+
+import json
+import math
+import shutil
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from huggingface_hub import HfApi
+
+from megalib.data import proof
+from megalib.errors import UserError
+from megalib.files.places import DATA, Run, shown
+from megalib.files.plain import in_markdown
+from megalib.files.writing import whole_folder
+from megalib.flavours import Flavour, beside_published
+from megalib.models import devices, networks
+from megalib.training import checkpoints
+from megalib.training.history import COLUMNS
+
+FACTS = "training.json"  # beside the weights: what made them
+NEEDED = ("config.json", "model.safetensors", "README.md", FACTS)
+
+
+def write(
+    backbone: torch.nn.Module,
+    flavour: Flavour,
+    run: Run,
+    facts: dict[str, Any],
+    history: Sequence[dict[str, float]],
+    metadata: pd.DataFrame,
+) -> None:
+    """Write weights, preprocessing, model card and facts; then remove the checkpoints.
+
+    Args:
+        backbone: the trained network, on the CPU.
+        flavour: its recipe.
+        run: where it goes.
+        facts: see `recipe.facts`.
+        history: one row per epoch.
+        metadata: the training set, with `dataset`, `identity` and `image_id`.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    folder = run.weights(flavour.name)
+    known = {
+        "datasets": proof.datasets_of(metadata).to_dict("index"),
+        "individuals": metadata["identity"].nunique(),
+        **facts,
+    }
+    card = model_card(flavour, run, known, history, backbone.num_features)
+    with whole_folder(folder) as temporary:
+        networks.save(backbone, flavour, temporary)
+        (temporary / "README.md").write_text(card)
+        (temporary / FACTS).write_text(json.dumps(known, indent=2) + "\n")
+    shutil.rmtree(run.checkpoints(flavour.name), ignore_errors=True)
+
+
+def is_finished(flavour: Flavour, run: Run, facts: dict[str, Any]) -> bool:
+    """Whether the run holds weights that this recipe made of these images; says what it finds.
+
+    Where only the code has changed since, a demo network is trained anew, so that the demo shows
+    what its code does. Weights at published scale may have taken days: they are kept, and that
+    their code was another is said.
+    """
+    folder = run.weights(flavour.name)
+    known = _facts_beside(folder)
+    if known is None:
+        return False
+    theirs = {name: known.get(name) for name in facts}
+    same_code = theirs["code"] == facts["code"]
+    differs = checkpoints.differences(facts | {"code": theirs["code"]}, theirs)
+    finished = not differs and (same_code or flavour.scale == "published")
+    if not finished:
+        what = f"weights of another training ({differs or 'code'}) will be replaced"
+    elif same_code:
+        what = "trained by this recipe on these images, kept"
+    else:
+        what = "trained by this recipe on these images but by other code, kept; to train anew, "
+        what += "type -p resume never"
+    if devices.is_first_process():
+        print(f"{shown(folder)}: {what}")
+    return finished
+
+
+def _facts_beside(folder: Path) -> dict[str, Any] | None:
+    """What made the weights of a folder; None where it is not complete, which is said."""
+    if not (folder / FACTS).is_file():
+        return None
+    missing = [name for name in NEEDED if not (folder / name).is_file()]
+    try:
+        known = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        if not isinstance(known, dict):
+            raise ValueError("no JSON object")
+    except ValueError as error:
+        known, missing = None, [f"a readable {FACTS} ({' '.join(str(error).split())})"]
+    if missing:
+        if devices.is_first_process():
+            print(f"{shown(folder)} lacks {', '.join(missing)}: it is trained again")
+        return None
+    return known
+
+
+def read_history(flavour: Flavour, run: Run) -> pd.DataFrame:
+    """The history that a training wrote, one row per epoch.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    file = run.history(flavour.name)
+    try:
+        history = pd.read_csv(file)
+        missing = set(COLUMNS) - set(history)
+        reason = f"it lacks {', '.join(sorted(missing))}" if missing else "it has no rows"
+    except (OSError, ValueError) as error:
+        history, reason = pd.DataFrame(), getattr(error, "strerror", None) or str(error)
+    if history.empty or missing:
+        raise UserError(
+            f"cannot read the history {shown(file)}: {reason}; bring it back, or train anew with "
+            "-p resume never"
+        )
+    return history
+
+
+def model_card(
+    flavour: Flavour,
+    run: Run,
+    facts: dict[str, Any],
+    history: Sequence[dict[str, float]],
+    dimensions: int,
+) -> str:
+    """The card of a network in the form of the hub: facts of its training, and how to use it.
+
+    Args:
+        flavour: its recipe.
+        run: what made it.
+        facts: what `write` puts beside the weights.
+        history: one row per epoch.
+        dimensions: of an embedding.
+    """
+    start = in_markdown(facts["start"])  # which may be a folder of any name
+    table = beside_published(flavour, start, facts["precision"])
+    told = {in_markdown(name): part for name, part in facts["datasets"].items()}
+    parts = [
+        f"| {name} | {part['images']:,} | {part['individuals']:,} | `{part['digest']}` |"
+        for name, part in told.items()
+    ]
+    rows = [
+        f"| {name} | {row['this run']} | {row['published']} |" for name, row in table.iterrows()
+    ]
+    watched = [row["validation"] for row in history if not math.isnan(row["validation"])]
+    return (
+        (DATA / "model_card.md")
+        .read_text()
+        .format(
+            title=flavour.title,
+            dimensions=dimensions,
+            version=version("megalib"),
+            profile=in_markdown(run.profile),
+            seed=facts["seed"],
+            cut_down="" if flavour.scale == "published" else ", and it is cut down",
+            side=flavour.image_size,
+            mean=list(flavour.mean),
+            std=list(flavour.std),
+            images=facts["images"],
+            individuals=facts["individuals"],
+            datasets="\n".join(parts),
+            digest=facts["digest of the images"],
+            start=start,
+            loss=history[-1]["loss"],
+            precision=facts["precision"],
+            validated=f" Top-1 accuracy when last validated: {watched[-1]:.1%}." if watched else "",
+            rows="\n".join(rows),
+        )
+    )
+
+
+def push(
+    folder: Path, repository: str, endpoint: str | None = None, token: str | None = None
+) -> str:
+    """Put a weights folder on the Hugging Face hub.
+
+    Args:
+        folder: what `write` made.
+        repository: "user/name"; made if missing, not public.
+        endpoint: address of the hub; None is the public one, or what HF_ENDPOINT names.
+        token: None takes the one of `hf auth login`.
+
+    Returns:
+        The address of the commit.
+
+    Raises:
+        UserError: the folder is not complete, or the hub refuses.
+    """
+    missing = [name for name in NEEDED if not (folder / name).is_file()]
+    if missing:
+        raise UserError(f"{shown(folder)} lacks {', '.join(missing)}: train this flavour first")
+    hub = HfApi(endpoint=endpoint, token=token)
+    try:
+        hub.create_repo(repository, private=True, exist_ok=True)
+        done = hub.upload_folder(
+            repo_id=repository,
+            folder_path=folder,
+            allow_patterns=list(NEEDED),
+            commit_message="Weights of the MegaDescriptor compendium",
+        )
+    except Exception as error:  # of the hub, or of the HTTP library that it happens to use
+        reason = " ".join(str(error).split())
+        raise UserError(f"cannot push {shown(folder)} to {repository}: {reason}") from error
+    return done.commit_url

@@ -1,0 +1,27 @@
+"""What benchmarks keep for the book."""
+
+import pandas as pd
+import pytest
+
+from megalib.evaluation import measured
+
+
+@pytest.mark.parametrize("stage", ["preparation", "training", "features", "retrieval"])
+def test_each_number_says_where_it_was_measured_and_how(stage):
+    table = measured.read(stage)
+    assert table["hardware"].notna().all() and table["way"].notna().all()
+    assert table["command"].str.startswith("python benchmarks/").all()
+    assert "megalib" in set(table["way"])
+    assert not table["command"].str.contains(r"\s/", regex=True).any(), "a path of one machine"
+
+
+def test_a_newer_measurement_takes_the_place_of_its_kind(tmp_path, monkeypatch):
+    monkeypatch.setattr(measured, "FOLDER", tmp_path)
+    row = {"hardware": "abacus", "torch": "2.10", "way": "megalib", "ratio": 2.0, "command": "x"}
+    for ratio in (2.0, 3.0):
+        measured.record("x", pd.DataFrame([row | {"ratio": ratio}]), ["hardware", "way"])
+    measured.record("x", pd.DataFrame([row | {"hardware": "quipu"}]), ["hardware", "way"])
+    table = measured.read("x")
+    assert table["ratio"].tolist() == [3.0, 2.0]
+    assert table["torch"].tolist() == ["2.10", "2.10"], "versions stay text"
+    assert list(table) == ["way", "ratio", "hardware", "torch", "command"]

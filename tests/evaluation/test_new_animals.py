@@ -1,0 +1,141 @@
+"""Questions to the features of a run: new animals, honest thresholds, sure answers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from megalib.data.metadata import read_metadata
+from megalib.errors import UserError
+from megalib.evaluation import new_animals, open_set
+from megalib.retrieval import features
+
+NAME = "MegaDescriptor-T-224"
+PLACES = ["DemoLeopard", "DemoWhaleShark"]
+
+
+def write(run, dataset: str, individuals: int, images: int, dated: bool, seed: int = 0) -> None:
+    """Metadata and features of a dataset whose individuals lie in noisy directions of their own."""
+    rng = np.random.default_rng(seed)
+    rows, vectors = [], []
+    for number in range(individuals):
+        centre = rng.standard_normal(8)
+        for image in range(images):
+            split = "test" if image % 3 == 2 else "train"
+            name = f"{number}_{image}"
+            rows.append((name, f"a{number}", f"{name}.png", split, f"2020-01-{1 + image // 2:02d}"))
+            vectors.append(centre + 0.7 * rng.standard_normal(8))
+    columns = ["image_id", "identity", "path", "split", "date"]
+    metadata = pd.DataFrame(rows, columns=columns)
+    run.metadata(dataset).parent.mkdir(parents=True)
+    (metadata if dated else metadata.drop(columns="date")).to_csv(run.metadata(dataset))
+    features.save(run.features(NAME, dataset), np.array(vectors, dtype=np.float32), "key")
+
+
+@pytest.fixture
+def dated(run):
+    """Two datasets, the second with dates."""
+    write(run, PLACES[0], 8, 12, dated=False)
+    write(run, PLACES[1], 10, 9, dated=True, seed=1)
+    return run
+
+
+def test_hidden_individuals_are_new_and_never_found(dated):
+    matches = new_animals.matches(dated, NAME, PLACES, 0.25, 0)
+    assert len(matches) == 8 * 4 + 10 * 3
+    is_new = matches["is_new"]
+    assert not set(matches.loc[is_new, "identity"]) & set(matches["predicted"])
+    assert matches.loc[is_new, "identity"].nunique() == 2 + 2
+    assert not matches.loc[is_new, "correct"].any()
+    assert matches["identity"].str.startswith(tuple(PLACES)).all()
+    same = matches["identity"] == matches["predicted"]
+    assert (same == matches["correct"]).all()
+
+
+def test_a_threshold_is_judged_on_other_individuals_than_it_was_chosen_on(dated):
+    matches = new_animals.matches(dated, NAME, PLACES, 0.5, 0)
+    table = new_animals.chosen_and_judged(matches, 0)
+    assert table["individuals"].sum() == matches["identity"].nunique()
+    assert table["threshold"].nunique() == 1
+    threshold = table["threshold"].iloc[0]
+    # The first row is the best of its half, found again by trying all thresholds.
+    rng = np.random.default_rng(0)
+    half = set()
+    for is_new in (False, True):
+        names = sorted(set(matches.loc[matches["is_new"] == is_new, "identity"]))
+        half |= {names[place] for place in rng.permutation(len(names))[::2]}
+    part = matches[matches["identity"].isin(half)]
+    assert part["identity"].nunique() == table.loc["chosen on", "individuals"]
+    assert open_set.sweep(part)["geometric_mean"].max() == pytest.approx(
+        table.loc["chosen on", "geometric mean"]
+    )
+    rest = matches[~matches["identity"].isin(half)]
+    shares = []
+    for _, rows in rest[~rest["is_new"]].groupby("identity"):
+        shares.append((rows["correct"] & (rows["similarity"] >= threshold)).mean())
+    assert table.loc["judged on", "BAKS"] == pytest.approx(np.mean(shares))
+
+
+def halves(matches, seed):
+    """Individuals in random order, every other one on either side."""
+    names = sorted(set(matches["identity"]))
+    order = [names[place] for place in np.random.default_rng(seed).permutation(len(names))]
+    return matches[matches["identity"].isin(order[::2])], matches[
+        matches["identity"].isin(order[1::2])
+    ]
+
+
+def test_calibration_is_judged_on_other_individuals(dated):
+    known = new_animals.matches(dated, NAME, PLACES, 0.25, 0).query("not is_new")
+    table = new_animals.calibrated(known, 0)
+    assert set(table["method"]) == set(open_set.CALIBRATIONS)
+    learn, judge = halves(known, 0)
+    assert not set(learn["identity"]) & set(judge["identity"])
+    assert 0 < len(judge) < len(known)
+    for method, rows in table.groupby("method"):
+        probability = open_set.calibrate(
+            learn["similarity"].to_numpy(), learn["correct"].to_numpy(), method
+        )(judge["similarity"].to_numpy())
+        assert rows["count"].sum() == len(judge)
+        # The topmost bin that is not empty, by hand.
+        edge = np.ceil(10 * probability.max()) / 10 - 0.1
+        inside = probability > edge
+        last = rows.iloc[-1]
+        assert last["count"] == inside.sum()
+        assert last["share_right"] == pytest.approx(judge["correct"].to_numpy()[inside].mean())
+        assert last["probability"] == pytest.approx(probability[inside].mean())
+        gaps = rows["count"] * (rows["share_right"] - rows["probability"]).abs()
+        assert rows["error"].iloc[0] == pytest.approx(gaps.sum() / len(judge))
+
+
+def test_what_cannot_be_judged_or_calibrated_is_told(dated):
+    matches = new_animals.matches(dated, NAME, PLACES, 0.25, 0)
+    lines = []
+    right = matches.assign(correct=True)
+    assert new_animals.calibrated(right, 0, lines.append).empty
+    one = matches[matches["identity"] == matches["identity"].iloc[0]]
+    assert new_animals.calibrated(one, 0, lines.append).empty
+    table = new_animals.chosen_and_judged(matches[~matches["is_new"]], 0, lines.append)
+    assert table.empty and list(table) == new_animals.JUDGED
+    assert [line.split(":")[0] for line in lines] == [
+        *["no calibration"] * 2,
+        "no threshold can be judged",
+    ]
+
+
+def test_a_dataset_without_enough_individuals_is_left_out(dated):
+    write(dated, "Few", 1, 6, dated=False)
+    lines = []
+    matches = new_animals.matches(dated, NAME, ["Few", *PLACES], 0.25, 0, lines.append)
+    assert set(matches["dataset"]) == set(PLACES)
+    assert lines[0].startswith("Few: left out, ")
+    with pytest.raises(UserError, match="no dataset has individuals enough"):
+        new_animals.matches(dated, NAME, ["Few"], 0.25, 0, lines.append)
+
+
+def test_features_that_are_missing_or_of_fewer_images_are_asked_for(dated):
+    with pytest.raises(UserError, match=r"run 3_infer\.ipynb first"):
+        new_animals.matches(dated, "MegaDescriptor-S-224", PLACES, 0.25, 0)
+    rows = read_metadata(dated.metadata(PLACES[0]))
+    features.save(dated.features(NAME, PLACES[0]), np.ones((len(rows) - 1, 3), np.float32), "key")
+    with pytest.raises(UserError, match="no features of all images"):
+        new_animals.matches(dated, NAME, PLACES, 0.25, 0)
