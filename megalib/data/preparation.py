@@ -273,7 +273,7 @@ def _make(
 
 def _tell_early_ends(source: "WildlifeDataset", dataset: Dataset, paths: list[str]) -> None:
     """Name pictures that were read although they are cut off, as the public preparation does."""
-    early = [path for path in paths if ends_early(Path(source.get_absolute_path(path)))]
+    early = [path for path in paths if ends_early(Path(source.root, path))]
     if early:
         named = ", ".join(early[:3]) + (", …" if len(early) > 3 else "")
         print(f"{dataset.name}: {len(early)} pictures end early, the rest of them is grey: {named}")
@@ -320,7 +320,7 @@ def _make_from_one(
         _raise_if_memory(error)
         reason = _why_unreadable(source, row, error)
         if alone and reason == UNREADABLE:
-            _claim_memory_for(Path(source.get_absolute_path(source.df["path"].iloc[row])))
+            _claim_memory_for(Path(source.root, source.df["path"].iloc[row]))
         return {job.metadata_row: reason for job in jobs}
     return {job.metadata_row: _make_image(source, picture, job, rule) for job in jobs}
 
@@ -408,7 +408,7 @@ def crop(source: "WildlifeDataset", picture: Image.Image, row: int, rule: str) -
 
 def _why_no_file(source: "WildlifeDataset", row: int) -> str:
     """Why a picture is no file to be opened, or ""; for many missing ones this must be quick."""
-    kind = kind_of(Path(source.get_absolute_path(source.df["path"].iloc[row])))
+    kind = kind_of(Path(source.root, source.df["path"].iloc[row]))
     return {"file": "", "": "file is missing"}.get(kind, "not a regular file")
 
 
@@ -425,7 +425,7 @@ def _why_too_thin(image: Image.Image, job: _Job) -> str:
 
 
 def _why_unreadable(source: "WildlifeDataset", row: int, error: Exception) -> str:
-    file = Path(source.get_absolute_path(source.df["path"].iloc[row]))
+    file = Path(source.root, source.df["path"].iloc[row])
     if file.stat().st_size == 0:
         return "file is empty"
     if not os.access(file, os.R_OK):

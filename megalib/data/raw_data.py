@@ -86,8 +86,6 @@ def fetch(dataset: Dataset, raw: Path, download: bool) -> Path:
 
 def _download(dataset: Dataset, folder: Path) -> None:
     """Fetch into a folder beside, and rename it when everything is there."""
-    from megalib.data import wildlife  # takes seconds to import
-
     partial = folder.with_name(f".{folder.name}.part")
     with locks.held(folder, f"download of {dataset.name}"):
         if _holds_something(folder):  # by the process for which this one waited
@@ -95,7 +93,7 @@ def _download(dataset: Dataset, folder: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         try:
             partial.mkdir(parents=True)
-            wildlife.download(dataset.loader, partial)
+            dataset.loader.get_data(str(partial))
             open_raw(dataset, partial)  # some loaders overlook that a program they call has failed
             partial.replace(folder)
         except Exception as error:  # wildlife-datasets raises bare exceptions with instructions
