@@ -341,7 +341,7 @@ def test_a_page_that_fails_leaves_the_staged_ones_alone(executed, tmp_path, run_
 
 KILLED = """
 import os, signal
-from megalib.files import whole_file
+from megalib.files.writing import whole_file
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

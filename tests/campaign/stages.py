@@ -4,12 +4,11 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import megalib.demo
 import nbformat
 import pandas as pd
 import torch
 
-from megalib.data import catalogue, preparation, raw_data
+from megalib.data import catalogue, drawn_datasets, preparation, raw_data
 from megalib.data.drawn_datasets import DemoTurtle
 from megalib.files.places import Run
 from megalib.files.writing import whole_file
@@ -37,7 +36,7 @@ class FewTurtles(DemoTurtle):
         super()._download(individuals=2, pictures=3, **wanted)
 
 
-megalib.demo.FewTurtles = FewTurtles
+drawn_datasets.FewTurtles = FewTurtles
 FEW = catalogue.Dataset("FewTurtles", "FewTurtles", "crop_black", keeps_date=False, is_drawn=True)
 
 
