@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from megalib.book import licences, parameters
-from megalib.files.places import Run
+from megalib.files.places import ROOT, Run
 
 
 def executed(run: Run) -> pd.DataFrame:
@@ -43,7 +43,7 @@ def executed(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def versions(lock: Path) -> pd.DataFrame:
+def versions(lock: Path = ROOT / "requirements.lock") -> pd.DataFrame:
     """The packages that the lock file names and this environment holds.
 
     Args:
