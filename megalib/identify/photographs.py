@@ -15,7 +15,7 @@ from megalib.files import locks
 from megalib.files.places import Run, inside, resolve, shown
 from megalib.files.writing import told_if_unwritable
 from megalib.flavours import Flavour
-from megalib.retrieval import features, inference
+from megalib.retrieval import caching, extraction
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def embed_photographs(
         run: where prepared images and features go.
         device: where to compute.
         workers: processes that load images.
-        precision: see `features.extract`.
+        precision: see `extraction.extract`.
 
     Raises:
         UserError: there is no such folder, or no image in it that can be read.
@@ -64,9 +64,9 @@ def embed_photographs(
     raw = raw_data.open_raw(dataset, folder).df
     names = dict(zip(raw["image_id"].astype(str), raw["path"], strict=True))
     metadata = metadata.assign(photograph=metadata["image_id"].astype(str).map(names))
-    images = inference.images_of(flavour, metadata, run, name)
+    images = extraction.images_of(flavour, metadata, run, name)
     file = run.features(flavour.name, name)
-    rows = features.cached(file, model, flavour, images, device, workers, precision, name)
+    rows = caching.cached(file, model, flavour, images, device, workers, precision, name)
     return Photographs(metadata, rows, run.images(flavour.stored_size, name))
 
 
