@@ -22,7 +22,7 @@ from accelerate import PartialState, notebook_launcher
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from megalib import flavours
-from megalib.book import parameters
+from megalib.book import parameters, profiles
 from megalib.data import preparation
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
@@ -141,7 +141,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     try:
-        profile = parameters.read_profile(arguments.profile) if arguments.profile else {}
+        profile = profiles.read(arguments.profile) if arguments.profile else {}
         given = {name: texts.from_yaml(text, f"-p {name}") for name, text in arguments.p}
         notebook, work = STAGES[arguments.stage]
         work(parameters.declared(notebook) | parameters.for_notebook(notebook, profile, given))
