@@ -70,6 +70,16 @@ def load(path: Path) -> Image.Image:
         ) from error
 
 
+def check_is_there(path: Path) -> None:
+    """Refuse to go on without a prepared image.
+
+    Raises:
+        UserError: the file is missing; the message names it.
+    """
+    if not path.is_file():
+        raise UserError(f"image {shown(path)} is missing: run 1_prepare.ipynb of its dataset again")
+
+
 def ends_early(path: Path) -> bool:
     """Whether a picture is cut off, as by an interrupted copy; some decoders fill it up with grey.
 

@@ -15,7 +15,7 @@ from megalib.files.writing import whole_file
 from megalib.flavours import Flavour
 from megalib.identify import gallery, judging, photographs
 from megalib.models import networks
-from megalib.retrieval import features, inference, sift
+from megalib.retrieval import caching, inference, sift
 from megalib.training import loop
 from megalib.training.recipe import Settings
 from tests.campaign.trials import Place, Stage
@@ -127,7 +127,7 @@ def train_with_loaders(place: Place) -> None:
 
 def infer(_: Place, dimensions: int = 16) -> None:
     """Embed two datasets in several parts, match and count."""
-    features.PART = 5
+    caching.PART = 5
     narrow = flavour()
     wide = replace(narrow, network=narrow.network | {"embed_dim": dimensions // 2})
     inference.infer(networks.untrained_network(wide, 0), wide, ZOO, RUN, CPU)
@@ -151,7 +151,7 @@ def take_photographs(place: Place) -> None:
 
 def identify_own(place: Place) -> None:
     """One's own photographs: from two folders to a table and a page of candidates."""
-    features.PART = 10
+    caching.PART = 10
     how = (networks.untrained_network(flavour(), 0), flavour(), RUN, CPU)
     known = photographs.embed_photographs("Known", place.inputs / "known", True, *how)
     new = photographs.embed_photographs("New", place.inputs / "new", False, *how)
