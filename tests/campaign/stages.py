@@ -11,9 +11,8 @@ import torch
 from megalib.data import catalogue, drawn_datasets, preparation, raw_data
 from megalib.data.drawn_datasets import DemoTurtle
 from megalib.files.places import Run
-from megalib.files.writing import whole_file
 from megalib.flavours import Flavour
-from megalib.identify import gallery, judging, photographs
+from megalib.identify import answers, judging, photographs
 from megalib.models import networks
 from megalib.retrieval import caching, inference, sift
 from megalib.training import loop
@@ -157,11 +156,7 @@ def identify_own(place: Place) -> None:
     new = photographs.embed_photographs("New", place.inputs / "new", False, *how)
     judgement = judging.learn(known, 3)
     table = judging.rank(new, known, judgement, 3)
-    with whole_file(RUN.folder / "candidates.csv") as temporary:
-        table.to_csv(temporary, index=False)
-    gallery.write_page(
-        RUN.folder / "candidates.html", "Candidates", table, new.folder, known.folder
-    )
+    answers.write_answers(RUN.folder, table, judgement, new, known)
 
 
 def execute(_: Place) -> None:
