@@ -9,6 +9,7 @@ import nbformat
 import pandas as pd
 import torch
 
+from megalib import flavours
 from megalib.data import catalogue, preparation, raw_data
 from megalib.data.drawn_datasets import DemoTurtle
 from megalib.files.places import Run
@@ -18,7 +19,7 @@ from megalib.identify import gallery, judging, photographs
 from megalib.models import networks
 from megalib.retrieval import features, inference, sift
 from megalib.training import loop
-from megalib.training.recipe import Settings
+from megalib.training.settings import Settings
 from tests.campaign.trials import Place, Stage
 from tests.conftest import tiny, write_image
 
@@ -43,7 +44,7 @@ FEW = catalogue.Dataset("FewTurtles", "FewTurtles", "crop_black", keeps_date=Fal
 
 def flavour() -> Flavour:
     """A tiny network that reads the smaller of the prepared images."""
-    return replace(tiny(epochs=2, batch_size=6), stored_size=SIZES[0])
+    return replace(tiny(), stored_size=SIZES[0])
 
 
 def pictures(
@@ -118,7 +119,8 @@ def prepare_training(place: Place) -> None:
 def train(_: Place, workers: int = 0) -> None:
     """Train a network, with a checkpoint after each step."""
     settings = Settings(device="cpu", workers=workers, checkpoint_every=1)
-    loop.train(flavour(), preparation.aggregate(RUN, ZOO), RUN, settings=settings)
+    recipe = flavours.recipe("MegaDescriptor-T-224", "demo", epochs=2, batch_size=6)
+    loop.train(flavour(), recipe, preparation.aggregate(RUN, ZOO), RUN, settings=settings)
 
 
 def train_with_loaders(place: Place) -> None:

@@ -68,8 +68,8 @@ def hub():
 
 
 @pytest.fixture
-def trained(flavour, prepared):
-    loop.train(flavour, preparation.aggregate(prepared, ["DemoLeopard"]), prepared)
+def trained(flavour, recipe, prepared):
+    loop.train(flavour, recipe, preparation.aggregate(prepared, ["DemoLeopard"]), prepared)
     return prepared.weights(NAME)
 
 

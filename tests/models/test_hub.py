@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from megalib import flavours
 from megalib.errors import UserError
 from megalib.models import networks
-from megalib.training import recipe
+from megalib.training import beginning
 
 NAME = "BVRA/Test"
 
@@ -181,10 +181,10 @@ def test_a_folder_is_refused_in_one_line_where_it_does_not_fit(folder, flavour):
 
 
 def test_a_starting_folder_is_told_with_the_digest_of_its_weights(folder, flavour):
-    told = recipe.start_in_words(str(folder))
+    told = beginning.start_in_words(str(folder))
     networks.save(networks.untrained_network(flavour, 6), flavour, folder)
-    assert recipe.start_in_words(str(folder)) != told
-    assert recipe.start_in_words("hub") == "hub"
+    assert beginning.start_in_words(str(folder)) != told
+    assert beginning.start_in_words("hub") == "hub"
 
 
 @pytest.mark.parametrize("name", list(flavours.BASELINES))
