@@ -94,6 +94,7 @@ def mix(seed: int, *numbers: int) -> int:
     return int(np.random.SeedSequence([seed, *numbers]).generate_state(1)[0])
 
 
+@dataclass(frozen=True)
 class MicroBatches:
     """The keys of all micro-batches from one step on, for one of several processes.
 
@@ -102,20 +103,13 @@ class MicroBatches:
     filled up in the same way: a compiled network is compiled anew for each size of batch.
     """
 
-    def __init__(
-        self,
-        images: int,
-        recipe: Recipe,
-        seed: int,
-        first_step: int = 0,
-        rank: int = 0,
-        processes: int = 1,
-        full: bool = False,
-    ) -> None:
-        """Remember the plan; nothing is computed yet."""
-        self.images, self.recipe, self.seed = images, recipe, seed
-        self.first_step, self.rank, self.processes = first_step, rank, processes
-        self.full = full
+    images: int
+    recipe: Recipe
+    seed: int
+    first_step: int = 0
+    rank: int = 0
+    processes: int = 1
+    full: bool = False
 
     def __iter__(self) -> Iterator[list[Key]]:
         """One list of keys per micro-batch."""

@@ -35,12 +35,10 @@ from megalib.training import (
     beginning,
     checkpoints,
     finished,
-    guard,
     history,
     loop,
     losses,
     memory,
-    progress,
 )
 from megalib.training.settings import Settings
 
@@ -455,28 +453,6 @@ def test_a_half_written_checkpoint_is_not_taken_for_one(flavour, recipe, trainin
     assert not half.exists()
 
 
-def test_checkpoints_are_readable_and_only_the_last_few_stay(tmp_path):
-    model = torch.nn.Linear(3, 2)
-    optimizer = torch.optim.AdamW(model.parameters(), 0.1)
-    model(torch.ones(1, 3)).sum().backward()
-    optimizer.step()
-    for step in range(5):
-        checkpoints.write(tmp_path, step, model, optimizer, {"note": step}, keep=2)
-    kept = checkpoints.found(tmp_path)
-    assert [path.name for path in kept] == ["step-00000003", "step-00000004"]
-    files = {path.name for path in kept[-1].iterdir()}
-    assert files == set(checkpoints.FILES)
-    assert json.loads((kept[-1] / "state.json").read_text())["note"] == 4
-    other = torch.nn.Linear(3, 2)
-    restored = torch.optim.AdamW(other.parameters(), 0.5)
-    checkpoints.load(kept[-1], other, restored)
-    for network, rule in ((model, optimizer), (other, restored)):
-        network.zero_grad()
-        network(torch.full((1, 3), 2.0)).sum().backward()
-        rule.step()
-    assert same(weights(model), weights(other))
-
-
 @pytest.mark.parametrize("file", [checkpoints.MODEL, checkpoints.OPTIMIZER, checkpoints.STATE])
 @pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
@@ -855,67 +831,6 @@ def test_a_loss_that_is_no_number_stops_with_step_rate_and_checkpoint(
         for of_one in checkpoints.read_optimizer(checkpoint)["state"].values():
             kept += filter(torch.is_tensor, of_one.values())
         assert all(tensor.isfinite().all() for tensor in kept)
-
-
-@pytest.fixture
-def watched(recipe, tmp_path):
-    """A guard over a network of one layer, whose optimiser has momentum, and that network."""
-    model = torch.nn.Linear(1, 1)
-    optimizer = torch.optim.SGD(model.parameters(), 0.5, momentum=0.9)
-    return guard.Guard(recipe, optimizer, tmp_path), model
-
-
-def observe(watching, totals):
-    """Look at these losses of one image each, one by one, as with a checkpoint after each step."""
-    for step, total in enumerate(totals):
-        watching.watch([progress.Loss(step, total, 1)])
-
-
-ENOUGH, FIRST = guard.JUDGE_EVERY, guard.FIRST_IMAGES
-
-
-def test_nan_and_divergence_are_told_apart(watched):
-    with pytest.raises(
-        UserError, match=r"loss is nan at step 1 with learning rate 0\.5; there is no"
-    ):
-        observe(watched[0], [2.0, math.nan])
-
-
-def test_divergence_is_judged_over_many_batches(watched):
-    observe(watched[0], [2.0] * FIRST + [1.0, 4.0] * (ENOUGH // 2))
-    with pytest.raises(UserError, match=r"grown from 2 to 3\.1 at step"):
-        observe(watched[0], [3.1] * 2 * ENOUGH)
-
-
-def test_a_start_without_a_loss_is_no_measure(watched):
-    observe(watched[0], [0.0] * 3 + [2.0] * FIRST + [2.9] * ENOUGH)
-    with pytest.raises(UserError, match=r"grown from 2 to 3\."):
-        observe(watched[0], [3.1] * 2 * ENOUGH)
-
-
-def test_a_guard_goes_on_where_it_was(watched, recipe):
-    """Divergence is found at the same step, wherever the training was stopped before."""
-    losses = [2.0] * FIRST + [9.0] * ENOUGH
-    with pytest.raises(UserError) as whole:
-        observe(watched[0], losses)
-    for stop in (1, FIRST - 1, FIRST + 7):
-        first, then = (guard.Guard(recipe, watched[0].optimizer, pathlib.Path()) for _ in "ab")
-        first.watch(progress.Loss(step, total, 1) for step, total in enumerate(losses[:stop]))
-        then.load_state_dict(json.loads(json.dumps(first.state_dict())))
-        rest = [progress.Loss(stop + step, total, 1) for step, total in enumerate(losses[stop:])]
-        with pytest.raises(UserError) as told:
-            then.watch(rest)
-        assert str(told.value) == str(whole.value)
-
-
-def test_weights_that_are_no_numbers_are_not_kept(watched):
-    watching, model = watched
-    model(torch.ones(1, 1)).sum().backward()
-    watching.optimizer.step()
-    watching.check_weights(0, model)
-    watching.optimizer.state[model.weight]["momentum_buffer"].fill_(math.inf)
-    with pytest.raises(UserError, match="weights are no finite numbers at step 1 with"):
-        watching.check_weights(1, model)
 
 
 def test_a_diverging_arcface_is_stopped(flavour, recipe, training_set, prepared):
