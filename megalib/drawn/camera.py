@@ -34,9 +34,8 @@ def photograph(canvas: np.ndarray, rng: Generator) -> np.ndarray:
         canvas = cv2.GaussianBlur(canvas, (0, 0), blur)
     noise = _noise(rng, (height, width)) * np.float32(rng.uniform(0.004, 0.03))
     noise += np.float32(0.45 * (1 - contrast))
-    planes = [
-        plane * (g * vignette) + noise for plane, g in zip(cv2.split(canvas), gain, strict=True)
-    ]
+    seen = zip(cv2.split(canvas), gain, strict=True)
+    planes = [plane * (factor * vignette) + noise for plane, factor in seen]
     return cv2.convertScaleAbs(np.maximum(cv2.merge(planes), 0), alpha=255)
 
 

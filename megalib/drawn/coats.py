@@ -22,23 +22,14 @@ _RECURRENCE = 1.0969815577985598 ** -np.arange(1.0, 8.0)
 
 @dataclass(frozen=True)
 class Traits:
-    """What is individual in a coat beside its layout.
+    """What is individual in a coat beside its layout."""
 
-    Attributes:
-        scale: Size of the pattern's elements relative to the species' mean, 0.55 to 1.6.
-        stretch: Ratio of an element's length to its width, 1 to 2.8.
-        angle: Tilt of the pattern in radians, -0.8 to 0.8.
-        density: Share of the dark (or marked) part, -1 (sparse) to 1 (dense).
-        tone: Ground colour of the coat, 0 (pale) to 1 (rich).
-        tint: RGB factors within 12 % of 1.
-    """
-
-    scale: float
-    stretch: float
-    angle: float
-    density: float
-    tone: float
-    tint: tuple[float, float, float]
+    scale: float  # size of the pattern's elements relative to the species' mean, 0.55 to 1.6
+    stretch: float  # ratio of an element's length to its width, 1 to 2.8
+    angle: float  # tilt of the pattern in radians, -0.8 to 0.8
+    density: float  # share of the dark (or marked) part, -1 (sparse) to 1 (dense)
+    tone: float  # ground colour of the coat, 0 (pale) to 1 (rich)
+    tint: tuple[float, float, float]  # RGB factors within 12 % of 1
 
 
 def traits(seed: int, species: int, individual: int) -> Traits:

@@ -78,10 +78,8 @@ def draw(
         # Forked workers would inherit the locks of threads that they lack, so they are spawned.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, context, _begin_worker) as pool:
-            drawings = [
-                pool.submit(_draw_animal, folder, species, animal, count, seed, individuals)
-                for animal, count in enumerate(counts)
-            ]
+            jobs = [(folder, species, *job, seed, individuals) for job in enumerate(counts)]
+            drawings = [pool.submit(_draw_animal, *job) for job in jobs]
             try:
                 rows = [row for drawing in tqdm(drawings, species) for row in drawing.result()]
             except BaseException:
@@ -127,9 +125,8 @@ def _draw_animal(
     days, rows = sighting_days(seed, species, animal, count), []
     for picture, day in enumerate(days):
         other = companion(animal, picture, individuals) if kind.pairs else None
-        pixels, sightings = draw_picture(
-            seed, species, animal, picture, other, day if kind.dated else None
-        )
+        light_of = day if kind.dated else None
+        pixels, sightings = draw_picture(seed, species, animal, picture, other, light_of)
         path = f"images/{name}/{name}_{picture:03d}{kind.extension}"
         (folder / path).write_bytes(encoded(pixels, kind.extension))
         for seen in sightings:

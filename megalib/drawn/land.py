@@ -6,16 +6,8 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from megalib.drawn.pixels import flood, mix, scaled, smoothstep, soft_noise
-from megalib.drawn.scenes import (
-    NOISE_SIDE,
-    Colour,
-    Scene,
-    as_bytes,
-    gradient,
-    noise_sheet,
-    softened,
-)
+from megalib.drawn.pixels import Colour, flood, mix, scaled, smoothstep, soft_noise
+from megalib.drawn.scenes import NOISE_SIDE, Scene, as_bytes, gradient, noise_sheet, softened
 from megalib.drawn.shapes import Light, Size
 
 BLADES = 7  # of grass in a tuft
@@ -94,9 +86,8 @@ def landscape(rng: Generator, size: Size, palette: Palette) -> Scene:
         _trunks(canvas, rng, horizon, palette)
     _stones(canvas, rng, horizon, palette)
     for _ in range(int(rng.uniform(12, 36))):
-        foot_y = horizon + 6 + (height - horizon) * rng.random() ** 0.7
-        near = (foot_y - horizon) / (height - horizon)
-        foot = (rng.uniform(0, width), foot_y)
+        y = horizon + 6 + (height - horizon) * rng.random() ** 0.7
+        foot, near = (rng.uniform(0, width), y), (y - horizon) / (height - horizon)
         _tuft(canvas, rng, foot, 5 + 44 * near * rng.uniform(0.5, 1), palette.grass)
     ground = horizon + (height - horizon) * rng.uniform(0.62, 0.9)
     return Scene(canvas, light, palette.sky[1], ground, palette.grass)
@@ -133,9 +124,8 @@ def _ground(rng: Generator, shape: tuple[int, int], palette: Palette) -> np.ndar
     for detail, weight in ((0.28, 0.6), (1.0, 0.4)):
         columns = (across * detail + start[0]).astype(np.float32)
         rows = (along * detail + start[1]).astype(np.float32)
-        texture += weight * cv2.remap(
-            noise_sheet(), columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
-        )
+        wrapped = {"interpolation": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_WRAP}
+        texture += weight * cv2.remap(noise_sheet(), columns, rows, **wrapped)
     patches = soft_noise(rng, (height, width // 4 + 1), 40)
     texture = 0.07 * texture + 0.10 * cv2.resize(patches, (width, height))
     return scaled(gradient(shape, *palette.land[1:]), 1 + texture)
@@ -193,8 +183,7 @@ def _trunks(canvas: np.ndarray, rng: Generator, horizon: int, palette: Palette) 
     for _ in range(int(rng.integers(4, 10))):
         x, thick = rng.uniform(0, width), rng.uniform(8, 34)
         bark = np.float32((0.30, 0.24, 0.18)) * rng.uniform(0.6, 1.3)
-        lean = rng.uniform(-20, 20)
-        base = horizon + rng.uniform(2, 22)
+        lean, base = rng.uniform(-20, 20), horizon + rng.uniform(2, 22)
         trunk = [[x + lean, -5], [x + lean + 0.7 * thick, -5], [x + thick, base], [x - 4, base]]
         cv2.fillPoly(top, [np.array(trunk).astype(np.int32)], as_bytes(bark), cv2.LINE_AA)
     small = cv2.resize(top, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)

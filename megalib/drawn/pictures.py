@@ -83,10 +83,7 @@ def _scene(rng: Generator, of_day: Generator, species: str, size: Size) -> Scene
     if species == "turtle":
         black = np.zeros((size[1], size[0], 3), np.uint8)
         azimuth, warmth = rng.uniform(0, 2 * np.pi), rng.uniform(-0.02, 0.02)
-        light = Light(
-            (float(0.55 * np.cos(azimuth)), float(0.55 * np.sin(azimuth)), 0.63),
-            (0.95 + warmth, 0.95, 0.95 - warmth),
-            (0.58 - warmth, 0.62, 0.66 + warmth),
-        )
-        return Scene(black, light, (0.0, 0.0, 0.0), None)
+        direction = (float(0.55 * np.cos(azimuth)), float(0.55 * np.sin(azimuth)), 0.63)
+        sun, sky = (0.95 + warmth, 0.95, 0.95 - warmth), (0.58 - warmth, 0.62, 0.66 + warmth)
+        return Scene(black, Light(direction, sun, sky), (0.0, 0.0, 0.0), None)
     return sea.sea(rng, of_day, size)

@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
+Colour = tuple[float, float, float]  # RGB, 0 to 1
+
 
 def smoothstep(low: float, high: float, x: np.ndarray) -> np.ndarray:
     """Rise smoothly from 0 at `low` to 1 at `high` (either may be the larger)."""

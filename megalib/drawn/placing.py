@@ -21,19 +21,12 @@ Room = tuple[float, float, float, float]  # middle, bottom (or middle) row, larg
 
 @dataclass(frozen=True)
 class Sighting:
-    """One animal in one picture.
+    """One animal in one picture."""
 
-    Attributes:
-        individual: Its number within the species.
-        bbox: x, y, width, height in pixels, with a small margin, inside the picture.
-        facing: "left" or "right".
-        mask: uint8 (height, width), 0 to 255: the animal itself.
-    """
-
-    individual: int
-    bbox: tuple[int, int, int, int]
-    facing: str
-    mask: np.ndarray
+    individual: int  # its number within the species
+    bbox: tuple[int, int, int, int]  # x, y, width, height, with a margin, inside the picture
+    facing: str  # "left" or "right"
+    mask: np.ndarray  # uint8 (height, width), 0 to 255: the animal itself
 
 
 def room(rng: Generator, scene: Scene, place: int, animals: int) -> Room:
@@ -139,11 +132,8 @@ def _shadow(canvas: np.ndarray, mask: np.ndarray, foot: float, light: Light) -> 
     right, down, _ = light.direction
     flat, slant = 0.20, -0.55 * right / max(0.35, -down)
     # Inverse map: the shadow at (x, y) comes from the animal at height (foot - y) / flat.
-    matrix = np.float32(
-        [[1, slant / flat, -slant / flat * foot], [0, 1 / flat, foot - foot / flat]]
-    )
-    cast = cv2.warpAffine(
-        small, matrix, small.shape[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    )
+    x, y = [1, slant / flat, -slant / flat * foot], [0, 1 / flat, foot - foot / flat]
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    cast = cv2.warpAffine(small, np.float32([x, y]), small.shape[::-1], flags=flags)
     cast = cv2.GaussianBlur(cast, (0, 0), 2.2)
     canvas[:] = scaled(canvas, 1 - 0.5 * cv2.resize(cast, canvas.shape[1::-1]))

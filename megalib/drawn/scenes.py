@@ -5,31 +5,22 @@ from functools import cache
 
 import numpy as np
 
+from megalib.drawn.pixels import Colour
 from megalib.drawn.shapes import Light
 
 NOISE_SIDE = 1024
-Colour = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A background.
+    """A background."""
 
-    Attributes:
-        picture: uint8 (height, width, 3), RGB.
-        light: The light that falls on an animal in it.
-        haze: Colour of the air or water between viewer and animal.
-        ground: Row of the ground where the animal stands, None in water.
-        grass: Colours of blades in front of the animal, empty where none grow.
-        murk: Share of its colours that an animal loses to the haze at least, 0 to 1.
-    """
-
-    picture: np.ndarray
-    light: Light
-    haze: Colour
-    ground: float | None
-    grass: tuple[Colour, ...] = ()
-    murk: float = 0.0
+    picture: np.ndarray  # uint8 (height, width, 3), RGB
+    light: Light  # that falls on an animal in it
+    haze: Colour  # of the air or water between viewer and animal
+    ground: float | None  # row of the ground where the animal stands, None in water
+    grass: tuple[Colour, ...] = ()  # blades in front of the animal, empty where none grow
+    murk: float = 0.0  # share of its colours that an animal loses to the haze at least, 0 to 1
 
 
 @cache

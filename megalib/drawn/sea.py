@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from megalib.drawn.pixels import flood, mix, scaled, soft_noise
-from megalib.drawn.scenes import Colour, Scene, as_bytes, gradient, softened
+from megalib.drawn.pixels import Colour, flood, mix, scaled, soft_noise
+from megalib.drawn.scenes import Scene, as_bytes, gradient, softened
 from megalib.drawn.shapes import Light, Size
 
 # Open water from the surface down, and the light in it.
@@ -27,7 +27,7 @@ def sea(rng: Generator, day: Generator, size: Size) -> Scene:
     Args:
         rng: Source of what varies from picture to picture.
         day: Source of what varies from day to day; a fresh one for each picture.
-        size: Width and height in pixels.
+        size: Of the picture.
     """
     width, height = size
     top, deep, sun, ambient = _water(day)
@@ -36,8 +36,7 @@ def sea(rng: Generator, day: Generator, size: Size) -> Scene:
     middle = top * day.uniform(0.35, 0.6) + deep * 0.5
     floor_is_seen = day.random() < 0.35
     water = gradient((height, width), tuple(top), tuple(middle))
-    fade = np.linspace(0, 1, height, dtype=np.float32)[:, None] ** 1.5
-    water = mix(water, tuple(deep), fade)
+    water = mix(water, tuple(deep), np.linspace(0, 1, height, dtype=np.float32)[:, None] ** 1.5)
     water = scaled(water, 1 + 0.05 * soft_noise(rng, (height, width), 120))
     water += scaled(flood(water.shape, (0.8, 1.0, 0.95)), _shafts(rng, size))
     canvas = cv2.convertScaleAbs(np.maximum(water, 0), alpha=255)

@@ -24,36 +24,22 @@ Map = Callable[[np.ndarray], np.ndarray]  # from points (n, 2) to points (n, 2)
 
 @dataclass(frozen=True)
 class Piece:
-    """One part of an animal.
+    """One part of an animal."""
 
-    Attributes:
-        rest: Control points of the closed outline at rest, float (n, 2).
-        posed: The same points in the pose, float (n, 2).
-        sheet: Name of the coat sheet.
-        far: Whether the part is on the side turned away from the viewer, hence in shade.
-        lift: Height of a part that lies upon the others; 0 for one that grows out of them.
-    """
-
-    rest: np.ndarray
-    posed: np.ndarray
-    sheet: str
-    far: bool = False
-    lift: float = 0.0
+    rest: np.ndarray  # control points of the closed outline at rest, float (n, 2)
+    posed: np.ndarray  # the same points in the pose, float (n, 2)
+    sheet: str  # name of the coat sheet
+    far: bool = False  # whether it is on the side turned away from the viewer, hence in shade
+    lift: float = 0.0  # height of a part that lies upon the others; 0 for one that grows out
 
 
 @dataclass(frozen=True)
 class Light:
-    """Light of a picture.
+    """Light of a picture."""
 
-    Attributes:
-        direction: Unit vector towards the light: right, down, to the viewer.
-        sun: RGB strength of the direct light.
-        sky: RGB strength of the light from all around.
-    """
-
-    direction: tuple[float, float, float]
-    sun: tuple[float, float, float]
-    sky: tuple[float, float, float]
+    direction: tuple[float, float, float]  # unit vector towards it: right, down, to the viewer
+    sun: tuple[float, float, float]  # RGB strength of the direct light
+    sky: tuple[float, float, float]  # RGB strength of the light from all around
 
 
 def spline(points: np.ndarray, steps: int = 8) -> np.ndarray:
@@ -128,11 +114,9 @@ def walk(
 
 
 def thin_plate(sites: np.ndarray, values: np.ndarray) -> Map:
-    """Fit the smoothest map through given points (F. L. Bookstein, 1989, thin-plate splines).
+    """Fit the smoothest map that takes sites (n, 2) to values (n, 2).
 
-    Args:
-        sites: Points, (n, 2).
-        values: What they map to, (n, 2).
+    F. L. Bookstein (1989), "Principal warps: thin-plate splines".
     """
 
     def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -177,8 +161,8 @@ def render(
         pieces: Its parts, those behind first.
         sheets: Coats, uint8 (h, w, 4), RGB and opacity.
         place: Moves points of the animal's frame into the picture.
-        size: Width and height of the picture.
-        light: The light.
+        size: Of the picture.
+        light: That falls on the animal.
 
     Returns:
         Colours, float32 (height, width, 3), 0 to 1, and opacity, float32 (height, width), 0 to 1.
@@ -213,9 +197,8 @@ def _paint(
             continue
         mask = fill((bottom - y, right - x), outline - [x, y])
         lookup = dense_map(thin_plate(posed, piece.rest), x, y, right - x, bottom - y)
-        coat = cv2.remap(
-            sheets[piece.sheet], lookup, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        edge = {"interpolation": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
+        coat = cv2.remap(sheets[piece.sheet], lookup, None, **edge)
         alpha = mask.astype(np.float32) * coat[..., 3] * (1 / 255**2)
         here = (slice(y, bottom), slice(x, right))
         rgb = coat[..., :3] * np.float32(1 / 255)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.random import Generator
 
 from megalib.drawn.coats import Traits
-from megalib.drawn.pixels import mix, scaled, smoothstep
-from megalib.drawn.shapes import spline
+from megalib.drawn.pixels import Colour, mix, scaled, smoothstep
+from megalib.drawn.shapes import Point, spline
 
 Sheets = dict[str, np.ndarray]
 
@@ -28,9 +28,9 @@ def grid(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
 
 def dab(
     sheet: np.ndarray,
-    centre: tuple[float, float],
-    axes: tuple[float, float],
-    colour: tuple[float, float, float],
+    centre: Point,
+    axes: Point,
+    colour: Colour,
     soft: float = 0.25,
     angle: float = 0.0,
     strength: float = 1.0,
@@ -46,16 +46,14 @@ def dab(
     part[:] = mix(part.copy(), colour, strength * smoothstep(1 + soft, 1 - soft, radius))
 
 
-def line(
-    sheet: np.ndarray, points: np.ndarray, width: int, colour: tuple[float, float, float]
-) -> None:
+def line(sheet: np.ndarray, points: np.ndarray, width: int, colour: Colour) -> None:
     """Paint a smooth open line onto a sheet, in place."""
     curve = spline(np.vstack([points, points[-2:0:-1]]))[: 8 * (len(points) - 1) + 1]
     fixed = np.round(curve * 16).astype(np.int32)
     cv2.polylines(sheet, [fixed], False, colour, width, cv2.LINE_AA, 4)
 
 
-def eye(sheet: np.ndarray, at: tuple[float, float], size: float, iris: tuple[float, ...]) -> None:
+def eye(sheet: np.ndarray, at: Point, size: float, iris: Colour) -> None:
     """Paint an eye with a highlight, in place."""
     x, y = at
     dab(sheet, at, (1.5 * size, 1.2 * size), (0.08, 0.06, 0.05), 0.15, 0.3)

@@ -15,25 +15,15 @@ from megalib.drawn.sheets import Sheets
 
 @dataclass(frozen=True)
 class Species:
-    """One species.
+    """How one species is drawn, and what its pictures are like."""
 
-    Attributes:
-        coat: Paints an individual's sheets from a generator and its traits.
-        pose: Draws a pose from a generator; the animal faces right.
-        extension: ".jpg", or ".png" for animals segmented on black.
-        pairs: Whether some pictures hold two animals.
-        strangers: Whether some animals could not be identified.
-        dated: Whether pictures of one day resemble each other.
-        flanks: Whether pictures show a left or right flank, rather than the animal from above.
-    """
-
-    coat: Callable[[Generator, Traits], Sheets]
-    pose: Callable[[Generator], list[Piece]]
-    extension: str = ".jpg"
-    pairs: bool = False
-    strangers: bool = False
-    dated: bool = False
-    flanks: bool = True
+    coat: Callable[[Generator, Traits], Sheets]  # paints an individual by its traits
+    pose: Callable[[Generator], list[Piece]]  # the animal faces right
+    extension: str = ".jpg"  # or ".png" for animals segmented on black
+    pairs: bool = False  # whether some pictures hold two animals
+    strangers: bool = False  # whether some animals could not be identified
+    dated: bool = False  # whether pictures of one day resemble each other
+    flanks: bool = True  # whether pictures show a flank, rather than the animal from above
 
 
 _COAT = 1  # a word that tells the generator of coats from those of pictures and days
