@@ -39,12 +39,11 @@ from torch.utils.data import DataLoader
 
 from megalib import flavours
 from megalib.book import notebook
-from megalib.data import images
 from megalib.errors import UserError
 from megalib.evaluation import measured
 from megalib.files.places import Run
 from megalib.flavours import Flavour
-from megalib.models import devices, networks
+from megalib.models import devices, networks, tensors
 from megalib.training import cost, loop, losses, recipe
 from megalib.training.recipe import Settings
 
@@ -88,7 +87,7 @@ def reference(
     optimizer = recipe.optimizer(
         flavour, [*model.parameters(), *objective.parameters()], len(metadata)
     )[0]
-    data = images.ImageFiles(folder, metadata["path"], images.training_transform(flavour), labels)
+    data = tensors.ImageFiles(folder, metadata["path"], tensors.training_transform(flavour), labels)
     loader = DataLoader(data, flavour.batch_size, shuffle=True, num_workers=1)
     seen, began, told = 0, 0.0, []
     model.train()

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from megalib.data import images, preparation
+from megalib.data import preparation
 from megalib.data.catalogue import find
 from megalib.data.own import OwnPictures
 from megalib.errors import UserError
 from megalib.files.places import ROOT
-from megalib.models import networks
+from megalib.models import networks, tensors
 from megalib.retrieval import features
 from megalib.training import recipe
 from tests.conftest import write_image
@@ -127,7 +127,7 @@ class Greedy(torch.nn.Module):
 def test_an_extraction_goes_on_with_smaller_batches(flavour, prepared, capsys):
     folder = prepared.images(256) / "DemoLeopard" / "images"
     paths = sorted(path.name for path in folder.iterdir())
-    gallery = images.ImageFiles(folder, paths, images.inference_transform(flavour))
+    gallery = tensors.ImageFiles(folder, paths, tensors.inference_transform(flavour))
     expected = features.extract(Greedy(64), gallery, CPU)
     found = features.extract(Greedy(3), gallery, CPU, batch_size=16)
     np.testing.assert_array_equal(found, expected)
@@ -140,7 +140,7 @@ def test_an_extraction_goes_on_with_smaller_batches(flavour, prepared, capsys):
 def test_an_unreadable_image_is_one_line_however_it_is_loaded(flavour, prepared, workers):
     folder = prepared.images(256) / "DemoLeopard" / "images"
     (folder / "broken.png").write_bytes(b"no image")
-    gallery = images.ImageFiles(folder, ["broken.png"], images.inference_transform(flavour))
+    gallery = tensors.ImageFiles(folder, ["broken.png"], tensors.inference_transform(flavour))
     with pytest.raises(UserError, match=r"^cannot read image .*broken.png") as told:
         features.extract(networks.untrained_network(flavour, 0), gallery, CPU, workers=workers)
     assert "\n" not in str(told.value)

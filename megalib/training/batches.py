@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from megalib.data.images import Key, SeededImageFiles
 from megalib.files import processes
 from megalib.flavours import Flavour
+from megalib.models.tensors import Key, SeededImageFiles
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ import pandas as pd
 import torch
 
 from megalib import stamp
-from megalib.data.images import SeededImageFiles, load
+from megalib.data.images import load
 from megalib.errors import UserError, choose
 from megalib.files.places import Run, inside, resolve, shown
 from megalib.flavours import Flavour
 from megalib.models import devices, networks
+from megalib.models.tensors import SeededImageFiles
 from megalib.training import batches, checkpoints
 from megalib.training.history import Meter
 

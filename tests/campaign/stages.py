@@ -8,9 +8,9 @@ import megalib.demo
 import nbformat
 import pandas as pd
 import torch
+from megalib.data.drawn_datasets import DemoTurtle
 
 from megalib.data import catalogue, preparation, raw_data
-from megalib.data.drawn_datasets import DemoTurtle
 from megalib.files.places import Run
 from megalib.files.writing import whole_file
 from megalib.flavours import Flavour

@@ -4,49 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from megalib import flavours
 from megalib.data import images
 from megalib.errors import UserError
 from tests.conftest import write_image
-
-
-def test_inference_squeezes_to_a_square_bilinearly_and_normalises(tmp_path):
-    write_image(tmp_path / "a.png", (50, 30), 0)
-    flavour = flavours.get("MegaDescriptor-T-224", "demo")
-    found = images.inference_transform(flavour)(images.load(tmp_path / "a.png"))
-    side = flavour.image_size
-    picture = Image.open(tmp_path / "a.png").resize((side, side), Image.Resampling.BILINEAR)
-    by_hand = (np.asarray(picture) / 255 - flavour.mean) / flavour.std
-    np.testing.assert_allclose(found.numpy(), by_hand.transpose(2, 0, 1), atol=1e-5)
-    assert found.dtype == torch.float32
-
-
-def test_an_augmented_image_depends_on_its_seed_alone(tmp_path):
-    write_image(tmp_path / "a.png", (300, 280), 0)
-    flavour = flavours.get("MegaDescriptor-T-224", "demo")
-    data = images.SeededImageFiles(tmp_path, ["a.png"], flavour, np.zeros(1, int), keep=False)
-    torch.manual_seed(1)
-    first, label, counts, unreadable = data[images.Key(7, 0, True)]
-    state = torch.get_rng_state()
-    again = data[images.Key(7, 0, True)][0]
-    other = data[images.Key(8, 0, True)][0]
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-    assert torch.equal(state, torch.get_rng_state()), "the global stream must not notice"
-    assert (label, counts, unreadable) == (0, True, -1)
-
-
-def test_kept_images_are_read_once(tmp_path):
-    write_image(tmp_path / "a.png", (9, 9), 0)
-    data = images.ImageFiles(tmp_path, ["a.png"], lambda image: torch.zeros(1), keep=True)
-    first = data.image(0)
-    (tmp_path / "a.png").unlink()
-    assert data.image(0) is first
 
 
 def test_a_damaged_image_is_named_whatever_the_decoder_raises(tmp_path):

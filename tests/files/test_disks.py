@@ -17,7 +17,7 @@ from megalib.data.catalogue import find
 from megalib.errors import UserError
 from megalib.files import locks
 from megalib.files.writing import sweep, told_if_unwritable, whole_file, whole_folder, write_whole
-from megalib.models import export, networks
+from megalib.models import export, networks, tensors
 from megalib.models.networks import from_folder
 from megalib.retrieval import features
 from megalib.training import checkpoints, loop
@@ -128,7 +128,7 @@ def test_a_training_that_met_a_full_disk_goes_on(flavour, prepared, disk, monkey
 def test_features_that_met_a_full_disk_are_extracted_again(flavour, prepared, disk, monkeypatch):
     paths = sorted(path.name for path in (prepared.images(256) / "DemoLeopard/images").iterdir())
     folder = prepared.images(256) / "DemoLeopard" / "images"
-    gallery = images.ImageFiles(folder, paths, images.inference_transform(flavour))
+    gallery = tensors.ImageFiles(folder, paths, tensors.inference_transform(flavour))
     model = networks.untrained_network(flavour, 0)
     monkeypatch.setattr(features, "PART", 6)
     small, extracted = disk(4), features.extract(model, gallery, CPU, batch_size=6)

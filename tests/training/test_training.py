@@ -29,7 +29,7 @@ from megalib.data import images, preparation, proof
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
 from megalib.files.places import ROOT, shown
-from megalib.models import devices, export, networks
+from megalib.models import devices, export, networks, tensors
 from megalib.training import batches, checkpoints, history, loop, losses, recipe
 from megalib.training.recipe import Settings
 
@@ -46,7 +46,7 @@ def training_set(prepared):
 @pytest.fixture
 def unaugmented(monkeypatch):
     """Training without augmentation, for comparison with computations by hand."""
-    monkeypatch.setattr(images, "training_transform", images.inference_transform)
+    monkeypatch.setattr(tensors, "training_transform", tensors.inference_transform)
 
 
 def weights(model):
@@ -89,8 +89,8 @@ def test_one_step_equals_a_computation_by_hand(
         patch.setattr(losses, "build", lambda *given: heads.append(build(*given)) or heads[0])
         trained, told = loop.train(flavour, training_set, prepared)
     backbone, head = starting_pair(flavour, 4)
-    data = images.ImageFiles(
-        prepared.images(256), training_set["path"], images.inference_transform(flavour)
+    data = tensors.ImageFiles(
+        prepared.images(256), training_set["path"], tensors.inference_transform(flavour)
     )
     pixels = torch.stack([data[index][0] for index in range(16)])
     labels = torch.as_tensor(pd.factorize(training_set["identity"], sort=True)[0])
@@ -116,8 +116,8 @@ def reference_steps(flavour, prepared, training_set, old: bool):
     steps after each group. What is left of an epoch is a shorter group here, with its own mean.
     """
     backbone, head = starting_pair(flavour, 4)
-    data = images.ImageFiles(
-        prepared.images(256), training_set["path"], images.inference_transform(flavour)
+    data = tensors.ImageFiles(
+        prepared.images(256), training_set["path"], tensors.inference_transform(flavour)
     )
     labels = pd.factorize(training_set["identity"], sort=True)[0]
     parts = [*backbone.parameters(), *head.parameters()]
@@ -682,7 +682,7 @@ def test_the_weights_folder_is_one_that_timm_loads_by_itself(flavour, training_s
     # What timm makes of it prepares an image as inference does here.
     theirs = timm.data.create_transform(**timm.data.resolve_model_data_config(loaded))
     picture = images.load(prepared.images(256) / training_set["path"].iloc[0])
-    torch.testing.assert_close(theirs(picture), images.inference_transform(flavour)(picture))
+    torch.testing.assert_close(theirs(picture), tensors.inference_transform(flavour)(picture))
 
 
 @pytest.mark.parametrize("moment", ["before the old ones go", "before the new ones get the name"])
