@@ -23,7 +23,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from megalib import flavours
 from megalib.book import parameters
-from megalib.data import preparation
+from megalib.data import training_set
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
 from megalib.evaluation import results
@@ -59,7 +59,7 @@ def train(values: Mapping[str, Any]) -> tuple[torch.nn.Module, pd.DataFrame]:
     def validate(network: torch.nn.Module) -> float:
         return inference.mean_accuracy(network, flavour, values["datasets"], run, settings.workers)
 
-    combined = preparation.aggregate(run, values["datasets"])
+    combined = training_set.aggregate(run, values["datasets"])
     return loop.train(flavour, combined, run, values["seed"], values["start"], settings, validate)
 
 
