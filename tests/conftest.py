@@ -10,6 +10,8 @@ import torch
 from PIL import Image
 
 from megalib import flavours
+from megalib.data import loaders, preparation
+from megalib.data.catalogue import Dataset
 from megalib.evaluation import results
 from megalib.files.places import ROOT, Run
 from megalib.flavours import Flavour
@@ -79,3 +81,8 @@ def tiny(**changes: object) -> Flavour:
 def flavour() -> Flavour:
     """The tiny network, with a short training."""
     return tiny(epochs=3, batch_size=6)
+
+
+def prepare(dataset: Dataset, folder: Path, run: Run, *how: object, **more: object) -> pd.DataFrame:
+    """Open a raw dataset and prepare it, see `preparation.prepare`."""
+    return preparation.prepare(dataset, loaders.open_raw(dataset, folder), run, *how, **more)

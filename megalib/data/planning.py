@@ -26,10 +26,8 @@ class Job:
 
 def rows_of(dataset: Dataset, source: WildlifeDataset) -> pd.DataFrame:
     """The rows of a raw dataset, with the paths of the prepared images."""
-    paths = [
-        prepared_name(dataset, path, image_id)
-        for path, image_id in zip(source.df["path"], source.df["image_id"], strict=True)
-    ]
+    pictures = zip(source.df["path"], source.df["image_id"], strict=True)
+    paths = [prepared_name(dataset, path, image_id) for path, image_id in pictures]
     return source.df.assign(path=paths)[dataset.columns]
 
 

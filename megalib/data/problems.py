@@ -21,11 +21,7 @@ class Problem:
 
 
 def write(run: Run, dataset: str, problems: Sequence[Problem]) -> None:
-    """Write the problems of a dataset, also where there are none.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
+    """Write the problems of a dataset, also where there are none."""
     table = pd.DataFrame([asdict(problem) for problem in problems], columns=COLUMNS)
     spreadsheet.write(run.problems(dataset), table, index=False)
 

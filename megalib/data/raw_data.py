@@ -89,9 +89,8 @@ def _draw(dataset: Dataset, folder: Path) -> None:
         if stamp.read(mark) == today:
             return
         try:
-            drawing.draw(
-                dataset.species, folder, workers=torch.get_num_threads(), version=today["code"]
-            )
+            workers = torch.get_num_threads()
+            drawing.draw(dataset.species, folder, workers=workers, version=today["code"])
         except BrokenProcessPool as error:
             raise UserError(
                 f"a process that draws {dataset.name} was killed, as happens when memory runs "

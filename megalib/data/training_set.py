@@ -7,7 +7,7 @@ On the command line::
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -21,24 +21,30 @@ from megalib.files.writing import sweep, whole_file
 def aggregate(run: Run, datasets: Sequence[str]) -> pd.DataFrame:
     """Join the training parts of prepared datasets; write them where they have changed.
 
-    The dataset's name stands in a column of its own, and before identity ("LionData_Maskio") and
-    path ("LionData/…"), so that equal names do not meet.
-
     Raises:
         UserError: a dataset has not been prepared.
     """
-    parts = []
-    for name in datasets:
-        rows = read_metadata(run.metadata(name)).query("split == 'train'")
-        identity, path = name + "_" + rows["identity"], name + "/" + rows["path"]
-        parts.append(rows.assign(dataset=name, identity=identity, path=path))
-    combined = pd.concat(parts)
+    combined = joined({name: read_metadata(run.metadata(name)) for name in datasets})
     content = combined.to_csv().encode()
     sweep(run.combined)
     if not run.combined.is_file() or run.combined.read_bytes() != content:
         with whole_file(run.combined) as temporary:
             temporary.write_bytes(content)
     return combined
+
+
+def joined(metadata: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The training rows of prepared metadata, given by the name of their dataset.
+
+    That name stands in a column `dataset`, and before identity ("LionData_Maskio") and path
+    ("LionData/…"), so that equal names do not meet.
+    """
+    parts = []
+    for name, rows in metadata.items():
+        rows = rows[rows["split"] == "train"]
+        identity, path = name + "_" + rows["identity"], name + "/" + rows["path"]
+        parts.append(rows.assign(dataset=name, identity=identity, path=path))
+    return pd.concat(parts)
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 
 from megalib import flavours
 from megalib.book import launch, parameters
-from megalib.data import images, preparation, proof
+from megalib.data import images, proof
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
 from megalib.files.places import ROOT, shown
@@ -40,7 +40,7 @@ NAME = "MegaDescriptor-T-224"
 
 @pytest.fixture
 def training_set(prepared):
-    return preparation.aggregate(prepared, ["DemoLeopard"])
+    return training_set.aggregate(prepared, ["DemoLeopard"])
 
 
 @pytest.fixture
