@@ -38,12 +38,11 @@ from torch.utils.data import DataLoader
 
 from megalib import flavours
 from megalib.book import notebook
-from megalib.data import images
 from megalib.errors import UserError
 from megalib.evaluation import measured
 from megalib.files.places import Run
 from megalib.flavours import Flavour, Recipe
-from megalib.models import devices, networks
+from megalib.models import devices, networks, tensors
 from megalib.training import beginning, cost, loop, losses
 from megalib.training.settings import Settings
 
@@ -90,8 +89,8 @@ def reference(
     objective = losses.build(recipe, INDIVIDUALS, model.num_features).to(device)
     weights = [*model.parameters(), *objective.parameters()]
     optimizer = beginning.optimizer(recipe, weights, len(metadata))[0]
-    transform = images.training_transform(flavour, recipe)
-    data = images.ImageFiles(folder, metadata["path"], transform, labels)
+    transform = tensors.training_transform(flavour, recipe)
+    data = tensors.ImageFiles(folder, metadata["path"], transform, labels)
     loader = DataLoader(data, recipe.batch_size, shuffle=True, num_workers=1)
     seen, began, told = 0, 0.0, []
     model.train()

@@ -10,6 +10,8 @@ import torch
 from PIL import Image
 
 from megalib import flavours
+from megalib.data import loaders, preparation
+from megalib.data.catalogue import Dataset
 from megalib.evaluation import results
 from megalib.files.places import ROOT, Run
 from megalib.flavours import Flavour, Recipe
@@ -85,3 +87,8 @@ def flavour() -> Flavour:
 def recipe() -> Recipe:
     """A short training, as the demo trains."""
     return flavours.recipe("MegaDescriptor-T-224", "demo", epochs=3, batch_size=6)
+
+
+def prepare(dataset: Dataset, folder: Path, run: Run, *how: object, **more: object) -> pd.DataFrame:
+    """Open a raw dataset and prepare it, see `preparation.prepare`."""
+    return preparation.prepare(dataset, loaders.open_raw(dataset, folder), run, *how, **more)

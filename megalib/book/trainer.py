@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from megalib import flavours
-from megalib.data import preparation
+from megalib.data import training_set
 from megalib.files.places import Run
 from megalib.retrieval import inference
 from megalib.training import loop, several
@@ -35,7 +35,7 @@ def train(values: Mapping[str, Any]) -> tuple[torch.nn.Module, pd.DataFrame]:
     def validate(network: torch.nn.Module) -> float:
         return inference.mean_accuracy(network, flavour, values["datasets"], run, settings.workers)
 
-    combined = preparation.aggregate(run, values["datasets"])
+    combined = training_set.aggregate(run, values["datasets"])
     begin = (values["seed"], values["start"])
     return loop.train(flavour, recipe, combined, run, *begin, settings, validate)
 

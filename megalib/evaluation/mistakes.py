@@ -9,9 +9,9 @@ from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from megalib.data.images import inference_transform
 from megalib.errors import UserError, choose
 from megalib.flavours import Flavour
+from megalib.models.tensors import inference_transform
 from megalib.retrieval import features, search
 
 PROJECTIONS = ("pca", "tsne")

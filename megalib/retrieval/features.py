@@ -16,13 +16,13 @@ from safetensors.torch import save_file
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
-from megalib.data.images import ImageFiles
 from megalib.errors import UserError
 from megalib.files import processes
 from megalib.files.places import inside, shown
 from megalib.files.writing import sweep, whole_file
 from megalib.flavours import Flavour
 from megalib.models import devices
+from megalib.models.tensors import ImageFiles
 
 PART, PART_ON_GPU = 512, 8192  # images after which an unfinished extraction is kept
 

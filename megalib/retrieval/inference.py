@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from megalib.data.images import ImageFiles, inference_transform
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
 from megalib.files.places import Run, shown
 from megalib.flavours import Flavour
+from megalib.models.tensors import ImageFiles, inference_transform
 from megalib.retrieval import features, matching
 
 

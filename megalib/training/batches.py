@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from megalib.data.images import Key, SeededImageFiles, load
+from megalib.data.images import load
 from megalib.errors import UserError
 from megalib.files import processes
 from megalib.files.places import inside
 from megalib.flavours import Recipe
+from megalib.models.tensors import Key, SeededImageFiles
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 import pandas as pd
 import torch
 
-from megalib.data.images import SeededImageFiles
 from megalib.errors import UserError
 from megalib.files.places import Run, resolve
 from megalib.flavours import Flavour, Recipe
 from megalib.models import networks
+from megalib.models.tensors import SeededImageFiles
 from megalib.training import batches
 
 STARTS = ("none", "imagenet", "hub")  # anything else names a folder

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from megalib import stamp
-from megalib.data.images import SeededImageFiles
 from megalib.errors import UserError
 from megalib.files.places import Run, inside, shown
 from megalib.flavours import Flavour, Recipe
 from megalib.models import devices, export
+from megalib.models.tensors import SeededImageFiles
 from megalib.training import beginning
 
 

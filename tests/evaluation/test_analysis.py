@@ -6,10 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
-from megalib.data.images import inference_transform
 from megalib.errors import UserError
 from megalib.evaluation import mistakes
 from megalib.models import networks
+from megalib.models.tensors import inference_transform
 
 MATCHES = pd.DataFrame(
     [

@@ -14,6 +14,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from megalib import look
+from megalib.book import overview
 from megalib.data import plots as data_plots
 from megalib.evaluation import plots as evaluation_plots
 from megalib.identify import plots as identify_plots
@@ -114,7 +115,7 @@ def test_sizes_are_drawn_for_datasets_that_have_counts():
     table = pd.DataFrame(
         {"images": [200.0, np.nan, 30], "images each": [20.0, np.nan, 5]}, index=list("abc")
     )
-    left, right = data_plots.dataset_sizes(table).axes
+    left, right = overview.sizes(table).axes
     assert points(left, 1) == [(200, 0), (30, 1)]
     assert points(right, 1) == [(20, 0), (5, 1)]
     assert row_names(left) == ["a", "c"]
@@ -445,7 +446,7 @@ def test_numbers_on_axes_are_plain():
     means = pd.Series([60.0, 70.0], index=["MegaDescriptor-T-224", "MegaDescriptor-L-384"])
     sizes = pd.DataFrame({"millions": [28.0, 195], "billions": [9.0, 416]}, index=means.index)
     figures = [
-        data_plots.dataset_sizes(table),
+        overview.sizes(table),
         training_plots.training_curves(history.assign(validation=np.nan)),
         evaluation_plots.accuracy_against_cost(means, sizes, "mean"),
         evaluation_plots.gains(pd.Series({"a": 12.0, "b": 1e-7})),

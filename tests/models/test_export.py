@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from megalib import flavours
-from megalib.data import preparation
+from megalib.data import training_set
 from megalib.errors import UserError
 from megalib.models import export, networks
 from megalib.training import loop
@@ -69,7 +69,7 @@ def hub():
 
 @pytest.fixture
 def trained(flavour, recipe, prepared):
-    loop.train(flavour, recipe, preparation.aggregate(prepared, ["DemoLeopard"]), prepared)
+    loop.train(flavour, recipe, training_set.aggregate(prepared, ["DemoLeopard"]), prepared)
     return prepared.weights(NAME)
 
 

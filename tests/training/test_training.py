@@ -25,11 +25,12 @@ from safetensors.torch import load_file
 
 from megalib import flavours
 from megalib.book import parameters, trainer
-from megalib.data import images, preparation, proof
+from megalib.data import images, proof
 from megalib.data.metadata import read_metadata
+from megalib.data.training_set import aggregate
 from megalib.errors import UserError
 from megalib.files.places import ROOT, shown
-from megalib.models import devices, export, networks
+from megalib.models import devices, export, networks, tensors
 from megalib.training import (
     batches,
     beginning,
@@ -49,14 +50,14 @@ NAME = "MegaDescriptor-T-224"
 
 @pytest.fixture
 def training_set(prepared):
-    return preparation.aggregate(prepared, ["DemoLeopard"])
+    return aggregate(prepared, ["DemoLeopard"])
 
 
 @pytest.fixture
 def unaugmented(monkeypatch):
     """Training without augmentation, for comparison with computations by hand."""
     monkeypatch.setattr(
-        images, "training_transform", lambda flavour, _: images.inference_transform(flavour)
+        tensors, "training_transform", lambda flavour, _: tensors.inference_transform(flavour)
     )
 
 
@@ -102,8 +103,8 @@ def test_one_step_equals_a_computation_by_hand(
         patch.setattr(losses, "build", lambda *given: heads.append(build(*given)) or heads[0])
         trained, told = loop.train(flavour, recipe, training_set, prepared)
     backbone, head = starting_pair(flavour, recipe, 4)
-    data = images.ImageFiles(
-        prepared.images(256), training_set["path"], images.inference_transform(flavour)
+    data = tensors.ImageFiles(
+        prepared.images(256), training_set["path"], tensors.inference_transform(flavour)
     )
     pixels = torch.stack([data[index][0] for index in range(16)])
     labels = torch.as_tensor(pd.factorize(training_set["identity"], sort=True)[0])
@@ -129,8 +130,8 @@ def reference_steps(flavour, recipe, prepared, training_set, old: bool):
     steps after each group. What is left of an epoch is a shorter group here, with its own mean.
     """
     backbone, head = starting_pair(flavour, recipe, 4)
-    data = images.ImageFiles(
-        prepared.images(256), training_set["path"], images.inference_transform(flavour)
+    data = tensors.ImageFiles(
+        prepared.images(256), training_set["path"], tensors.inference_transform(flavour)
     )
     labels = pd.factorize(training_set["identity"], sort=True)[0]
     parts = [*backbone.parameters(), *head.parameters()]
@@ -693,7 +694,7 @@ def test_the_weights_folder_is_one_that_timm_loads_by_itself(
     # What timm makes of it prepares an image as inference does here.
     theirs = timm.data.create_transform(**timm.data.resolve_model_data_config(loaded))
     picture = images.load(prepared.images(256) / training_set["path"].iloc[0])
-    torch.testing.assert_close(theirs(picture), images.inference_transform(flavour)(picture))
+    torch.testing.assert_close(theirs(picture), tensors.inference_transform(flavour)(picture))
 
 
 @pytest.mark.parametrize("moment", ["before the old ones go", "before the new ones get the name"])
