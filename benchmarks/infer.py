@@ -158,7 +158,7 @@ limit_identities = limit_nearest
 def gallery(options: argparse.Namespace):
     """The images of a folder, or noisy pictures with 256 pixels on the shorter side."""
     from megalib import flavours
-    from megalib.data import images
+    from megalib.models import tensors
 
     flavour = flavours.get(options.flavour, options.scale)
     names = sorted(
@@ -168,8 +168,8 @@ def gallery(options: argparse.Namespace):
     )
     if not names:
         raise SystemExit(f"error: no image in {options.folder}")
-    return flavour, images.ImageFiles(
-        options.folder, names[: options.images], images.inference_transform(flavour)
+    return flavour, tensors.ImageFiles(
+        options.folder, names[: options.images], tensors.inference_transform(flavour)
     )
 
 

@@ -88,9 +88,15 @@ def digest(lines: Iterable[str]) -> str:
     return total.hexdigest()[:16]
 
 
-def of_code(module: str) -> str:
-    """A digest of the source of a megalib module, such as "training.loop", and all it imports."""
-    return digest(path.read_text() for path in files_of(f"import megalib.{module}"))
+def of_code(module: str, package: str = "") -> str:
+    """A digest of the source of a megalib module and all it imports.
+
+    Args:
+        module: its name below megalib, such as "training.loop".
+        package: counts the files of this package alone, such as "drawn"; "" counts all.
+    """
+    files = files_of(f"import megalib.{module}")
+    return digest(path.read_text() for path in files if package in ("", path.parent.name))
 
 
 def files_of(code: str) -> list[Path]:

@@ -11,11 +11,13 @@ import torch
 from PIL import Image
 
 from megalib import flavours
-from megalib.data.images import ImageFiles
+from megalib.data import loaders, preparation
+from megalib.data.catalogue import Dataset
 from megalib.data.metadata import read_metadata
 from megalib.evaluation import results
 from megalib.files.places import ROOT, Run
-from megalib.flavours import Flavour
+from megalib.flavours import Flavour, Recipe
+from megalib.models.tensors import ImageFiles
 from megalib.retrieval import extraction
 
 # The networks of the tests are tiny: two threads would only wait for each other.
@@ -80,17 +82,23 @@ def results_of(run: Run, found: dict) -> tuple[pd.DataFrame, dict[str, pd.DataFr
     return results.write(run, found), {name: one.matches for name, one in found.items()}
 
 
-def tiny(**changes: object) -> Flavour:
-    """A network of a few thousand numbers, trained as the demo does."""
-    demo = flavours.get("MegaDescriptor-T-224", "demo", **changes)
+def tiny() -> Flavour:
+    """A network of a few thousand numbers."""
+    demo = flavours.get("MegaDescriptor-T-224", "demo")
     network = {"embed_dim": 8, "depths": (1, 1), "num_heads": (1, 2), "window_size": 4}
     return replace(demo, image_size=32, network=network | {"img_size": 32})
 
 
 @pytest.fixture
 def flavour() -> Flavour:
-    """The tiny network, with a short training."""
-    return tiny(epochs=3, batch_size=6)
+    """The tiny network."""
+    return tiny()
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    """A short training, as the demo trains."""
+    return flavours.recipe("MegaDescriptor-T-224", "demo", epochs=3, batch_size=6)
 
 
 @pytest.fixture
@@ -123,3 +131,8 @@ def gallery(flavour, prepared) -> ImageFiles:
     """Images of the prepared run, as a network wants them."""
     metadata = read_metadata(prepared.metadata("DemoLeopard"))
     return extraction.images_of(flavour, metadata, prepared, "DemoLeopard")
+
+
+def prepare(dataset: Dataset, folder: Path, run: Run, *how: object, **more: object) -> pd.DataFrame:
+    """Open a raw dataset and prepare it, see `preparation.prepare`."""
+    return preparation.prepare(dataset, loaders.open_raw(dataset, folder), run, *how, **more)

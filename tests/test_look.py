@@ -16,6 +16,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from megalib import look
+from megalib.book import overview
 from megalib.data import plots as data_plots
 from megalib.evaluation import charts, mistakes, results
 from megalib.files.places import ROOT
@@ -234,7 +235,7 @@ def test_numbers_on_axes_are_plain():
     means = pd.Series([60.0, 70.0], index=["MegaDescriptor-T-224", "MegaDescriptor-L-384"])
     sizes = pd.DataFrame({"millions": [28.0, 195], "billions": [9.0, 416]}, index=means.index)
     figures = [
-        data_plots.dataset_sizes(table),
+        overview.sizes(table),
         training_plots.training_curves(history.assign(validation=np.nan)),
         charts.accuracy_against_cost(means, sizes, "mean"),
         charts.gains(pd.Series({"a": 12.0, "b": 1e-7})),

@@ -13,12 +13,13 @@ from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from megalib.data.images import inference_transform, load
+from megalib.data.images import load
 from megalib.errors import UserError, choose
 from megalib.files.places import inside
 from megalib.files.plain import in_figure
 from megalib.flavours import Flavour
 from megalib.look import RIGHT, WRONG, hide_frame, legend, picture_in_box, wrapped
+from megalib.models.tensors import inference_transform
 from megalib.retrieval import extraction, search
 
 PROJECTIONS = ("pca", "tsne")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from megalib.data import catalogue, images, preparation, raw_data
+from megalib.data import catalogue, images, loaders, preparation
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
 from megalib.files import locks
@@ -59,10 +59,9 @@ def embed_photographs(
         UserError: there is no such folder, or no image in it that can be read.
     """
     dataset = catalogue.own_pictures(name, source, named)
-    folder = raw_data.fetch(dataset, run.folder, download=False)
-    metadata = preparation.prepare(dataset, folder, run, [flavour.stored_size])
-    raw = raw_data.open_raw(dataset, folder).df
-    names = dict(zip(raw["image_id"].astype(str), raw["path"], strict=True))
+    raw = loaders.open_raw(dataset, dataset.folder(run.folder))
+    metadata = preparation.prepare(dataset, raw, run, [flavour.stored_size])
+    names = dict(zip(raw.df["image_id"].astype(str), raw.df["path"], strict=True))
     metadata = metadata.assign(photograph=metadata["image_id"].astype(str).map(names))
     files = extraction.images_of(flavour, metadata, run, name)
     file = run.features(flavour.name, name)

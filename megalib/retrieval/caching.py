@@ -13,11 +13,11 @@ from accelerate import PartialState
 from torch.utils.data import Subset
 
 from megalib import stamp
-from megalib.data.images import ImageFiles
 from megalib.files.places import inside
 from megalib.files.writing import sweep
 from megalib.flavours import Flavour
 from megalib.models import devices
+from megalib.models.tensors import ImageFiles
 from megalib.retrieval import extraction, features
 
 PART, PART_ON_GPU = 512, 8192  # images after which an unfinished extraction is kept

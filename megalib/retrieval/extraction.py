@@ -9,12 +9,12 @@ import torch
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
-from megalib.data.images import ImageFiles, inference_transform
 from megalib.errors import UserError
 from megalib.files import processes
 from megalib.files.places import Run
 from megalib.flavours import Flavour
 from megalib.models import devices
+from megalib.models.tensors import ImageFiles, inference_transform
 
 
 def extract(

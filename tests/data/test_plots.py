@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from megalib.book import overview
 from megalib.data import plots as data_plots
 from tests.figures import colours, points, row_names
 
@@ -31,7 +32,7 @@ def test_sizes_are_drawn_for_datasets_that_have_counts():
     table = pd.DataFrame(
         {"images": [200.0, np.nan, 30], "images each": [20.0, np.nan, 5]}, index=list("abc")
     )
-    left, right = data_plots.dataset_sizes(table).axes
+    left, right = overview.sizes(table).axes
     assert points(left, 1) == [(200, 0), (30, 1)]
     assert points(right, 1) == [(20, 0), (5, 1)]
     assert row_names(left) == ["a", "c"]

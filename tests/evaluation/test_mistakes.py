@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 import torch
 
-from megalib.data.images import inference_transform, load
+from megalib.data.images import load
 from megalib.errors import UserError
 from megalib.evaluation import mistakes
 from megalib.models import networks
+from megalib.models.tensors import inference_transform
 from tests.conftest import write_image
 from tests.figures import colours, points
 

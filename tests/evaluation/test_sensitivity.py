@@ -11,7 +11,7 @@ from megalib import flavours
 from megalib.data import images
 from megalib.data.metadata import read_metadata
 from megalib.evaluation import sensitivity
-from megalib.models import networks
+from megalib.models import networks, tensors
 from megalib.retrieval import extraction
 from tests.conftest import write_image
 from tests.figures import points, row_names
@@ -41,7 +41,7 @@ def test_the_transforms_are_those_of_torchvision(flavour):
 
     def told(way):
         changed = ways[way][0]
-        pixels = images.inference_transform(changed)(image)
+        pixels = tensors.inference_transform(changed)(image)
         mean, std = (torch.tensor(part)[:, None, None] for part in (changed.mean, changed.std))
         return pixels * std + mean
 
@@ -57,7 +57,7 @@ def test_the_transforms_are_those_of_torchvision(flavour):
     ):
         np.testing.assert_allclose(told(way), functional.to_tensor(expected), atol=1e-6)
     other = ways["mean and deviation 0.5"][0]
-    assert images.inference_transform(other)(image).abs().max() <= 1
+    assert tensors.inference_transform(other)(image).abs().max() <= 1
 
 
 def test_the_table_counts_other_answers(prepared, flavour):
@@ -81,7 +81,7 @@ def test_the_table_counts_other_answers(prepared, flavour):
     ):
         assert row.variant == way
         folder = prepared.images(changed.stored_size, "DemoLeopard")
-        transform = images.inference_transform(changed)
+        transform = tensors.inference_transform(changed)
         pixels = torch.stack([transform(images.load(folder / path)) for path in metadata["path"]])
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
             vectors = model(pixels).float().numpy().astype(np.float64)

@@ -10,11 +10,10 @@ from timm.layers import set_fused_attn
 from torchvision import transforms
 
 from megalib import flavours
-from megalib.data import images
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
 from megalib.evaluation import results
-from megalib.models import networks
+from megalib.models import networks, tensors
 from megalib.retrieval import extraction, found, matching, ranking
 from tests.conftest import SHARED, needs_shared
 
@@ -24,8 +23,8 @@ CPU = torch.device("cpu")
 
 def test_one_row_per_image_in_order_and_the_mode_is_given_back(flavour, prepared):
     metadata = read_metadata(prepared.metadata("DemoLeopard"))
-    data = images.ImageFiles(
-        prepared.images(256, "DemoLeopard"), metadata["path"], images.inference_transform(flavour)
+    data = tensors.ImageFiles(
+        prepared.images(256, "DemoLeopard"), metadata["path"], tensors.inference_transform(flavour)
     )
     model = networks.untrained_network(flavour, 0).train()
     rows = extraction.extract(model, data, CPU, batch_size=4)
@@ -115,7 +114,7 @@ def test_a_published_network_on_photographs_agrees_with_the_reference_way():
     """
     flavour, metadata = flavours.get(NAME), lions(48)
     folder = SHARED / "data" / "LionData"
-    data = images.ImageFiles(folder, metadata["path"], images.inference_transform(flavour))
+    data = tensors.ImageFiles(folder, metadata["path"], tensors.inference_transform(flavour))
     model = networks.untrained_network(flavour, 0)
     rows = extraction.extract(model, data, CPU, batch_size=16)
 
