@@ -42,7 +42,7 @@ unlock: env  ## remove locks that dead processes left on a file system without l
 	$(BIN)/python -m megalib.files.locks '$(PROFILE)'
 
 test: env  ## lint, then every test, quick ones first, then the notebooks as in Jupyter
-	$(BIN)/ruff check && $(BIN)/ruff format --check
+	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest -n $(WORKERS)
 	rm -rf runs/nbval && mkdir -p runs/nbval && if [ -d runs/demo ]; then cp -Rp runs/demo runs/nbval/; fi
 	MEGALIB_RUNS="$(CURDIR)/runs/nbval" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --nbval-lax notebooks/*.ipynb

@@ -11,14 +11,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from megalib import stamp
-from megalib.book import parameters, pipeline, workshop
+from megalib.book import parameters, pipeline
 from megalib.errors import UserError
 from megalib.files import locks
 from megalib.files.places import DATA, PUBLISHED, ROOT, Run, resolve, shown
 from megalib.flavours import SIFT
 
 try:
-    VALUES = parameters.of_pipeline(config)
+    VALUES = pipeline.parameters_of(config)
 except UserError as error:
     sys.exit(f"error: {error}")
 
@@ -271,7 +271,7 @@ for stage, page in FACTS.items():
             EXECUTE
 
 
-LESSONS = [lesson.stem for lesson in workshop.lessons()]
+LESSONS = [lesson.stem for lesson in parameters.lessons()]
 for earlier, lesson in zip([None, *LESSONS], LESSONS):
 
     rule:

@@ -166,7 +166,7 @@ def main() -> None:
         shutil.rmtree(scratch)
     print(table.to_string(index=False))
     if options.record:
-        measured.record("preparation", table, ["hardware", "way"])
+        measured.keep("preparation", table, ["hardware", "way"])
 
 
 def measure(folder: Path, scratch: Path, rounds: int) -> pd.DataFrame:

@@ -283,7 +283,7 @@ def main() -> None:
         )
         print(rows[columns].to_string(index=False), flush=True)
         if options.record:
-            measured.record("training", rows, KIND)
+            measured.keep("training", rows, KIND)
 
 
 if __name__ == "__main__":

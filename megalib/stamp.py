@@ -103,7 +103,8 @@ def files_of(code: str) -> list[Path]:
     """The files of megalib behind some code: what it imports, and what these import, sorted.
 
     A name that a package exports leads to the module that defines it, and to no other: so a change
-    reaches only what uses it. The `__init__` files, which say no more than that, are left out.
+    reaches only what uses it. The `__init__` files, which say no more than that, are left out. A
+    template lies beside the module that fills it, under the same name, and counts with it.
     """
     waiting, found = _imports(code), set()
     while waiting:
@@ -111,7 +112,8 @@ def files_of(code: str) -> list[Path]:
         if path not in found:
             found.add(path)
             waiting |= _imports(path.read_text())
-    return sorted(found)
+    templates = {path.with_suffix(".html") for path in found}
+    return sorted(found | {path for path in templates if path.is_file()})
 
 
 def _imports(code: str) -> set[Path]:

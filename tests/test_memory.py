@@ -14,7 +14,7 @@ from megalib.data.problems import read_problems
 from megalib.errors import UserError
 from megalib.files.places import ROOT
 from megalib.models import networks, tensors
-from megalib.retrieval import features
+from megalib.retrieval import extraction
 from megalib.training import recipe
 from tests.conftest import prepare, write_image
 
@@ -129,12 +129,12 @@ def test_an_extraction_goes_on_with_smaller_batches(flavour, prepared, capsys):
     folder = prepared.images(256) / "DemoLeopard" / "images"
     paths = sorted(path.name for path in folder.iterdir())
     gallery = tensors.ImageFiles(folder, paths, tensors.inference_transform(flavour))
-    expected = features.extract(Greedy(64), gallery, CPU)
-    found = features.extract(Greedy(3), gallery, CPU, batch_size=16)
+    expected = extraction.extract(Greedy(64), gallery, CPU)
+    found = extraction.extract(Greedy(3), gallery, CPU, batch_size=16)
     np.testing.assert_array_equal(found, expected)
     assert "going on with batches of 2 images" in capsys.readouterr().out
     with pytest.raises(UserError, match="too little memory for a single image"):
-        features.extract(Greedy(0), gallery, CPU)
+        extraction.extract(Greedy(0), gallery, CPU)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -143,7 +143,7 @@ def test_an_unreadable_image_is_one_line_however_it_is_loaded(flavour, prepared,
     (folder / "broken.png").write_bytes(b"no image")
     gallery = tensors.ImageFiles(folder, ["broken.png"], tensors.inference_transform(flavour))
     with pytest.raises(UserError, match=r"^cannot read image .*broken.png") as told:
-        features.extract(networks.untrained_network(flavour, 0), gallery, CPU, workers=workers)
+        extraction.extract(networks.untrained_network(flavour, 0), gallery, CPU, workers=workers)
     assert "\n" not in str(told.value)
 
 

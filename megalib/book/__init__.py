@@ -2,7 +2,7 @@
 
 ::
 
-    parameters → pipeline (papermill) → notebook (what every page says of itself) → pages
+    profiles → parameters → pipeline (papermill) → notebook (what every page says of itself) → pages
 """
 
 import lazy_loader

@@ -22,7 +22,7 @@ from accelerate import PartialState, notebook_launcher
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from megalib import flavours
-from megalib.book import parameters
+from megalib.book import parameters, profiles
 from megalib.data import training_set
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
@@ -30,7 +30,7 @@ from megalib.evaluation import results
 from megalib.files import texts
 from megalib.files.places import Run
 from megalib.models import devices, networks
-from megalib.retrieval import features, inference
+from megalib.retrieval import caching, extraction, inference, validation
 from megalib.training import loop
 from megalib.training.recipe import Settings
 
@@ -57,7 +57,7 @@ def train(values: Mapping[str, Any]) -> tuple[torch.nn.Module, pd.DataFrame]:
     settings = Settings(**{name: values[name] for name in SETTINGS})
 
     def validate(network: torch.nn.Module) -> float:
-        return inference.mean_accuracy(network, flavour, values["datasets"], run, settings.workers)
+        return validation.mean_accuracy(network, flavour, values["datasets"], run, settings.workers)
 
     combined = training_set.aggregate(run, values["datasets"])
     return loop.train(flavour, combined, run, values["seed"], values["start"], settings, validate)
@@ -113,10 +113,10 @@ def infer(values: Mapping[str, Any]) -> None:
     precision = devices.pick_precision(values["precision"], device)
     network = networks.load_network(flavour, values["weights"], run)
     for dataset in values["datasets"]:
-        images = inference.images_of(flavour, read_metadata(run.metadata(dataset)), run, dataset)
+        images = extraction.images_of(flavour, read_metadata(run.metadata(dataset)), run, dataset)
         file = run.features(flavour.name, dataset)
         workers = values["workers"]
-        features.cached(file, network, flavour, images, device, workers, precision, dataset)
+        caching.cached(file, network, flavour, images, device, workers, precision, dataset)
     if state.is_main_process:
         untrained = None
         if values["compare_untrained"]:
@@ -141,7 +141,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     try:
-        profile = parameters.read_profile(arguments.profile) if arguments.profile else {}
+        profile = profiles.read(arguments.profile) if arguments.profile else {}
         given = {name: texts.from_yaml(text, f"-p {name}") for name, text in arguments.p}
         notebook, work = STAGES[arguments.stage]
         work(parameters.declared(notebook) | parameters.for_notebook(notebook, profile, given))

@@ -20,7 +20,7 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from megalib import stamp
-from megalib.book import parameters
+from megalib.book import parameters, profiles
 from megalib.data import catalogue, drawn_by
 from megalib.errors import UserError
 from megalib.files import processes, texts
@@ -115,6 +115,19 @@ def _last_begun(failed: Path) -> int:
         if cell.metadata.get("papermill", {}).get("start_time")
     ]
     return max(begun, default=1)
+
+
+def parameters_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that snakemake is given: those of the profile, and those that change them.
+
+    Args:
+        config: what stands behind `--config`; `profile` names a profile or its file.
+
+    Raises:
+        UserError: see `profiles.read` and `parameters.check`.
+    """
+    changed = {name: value for name, value in config.items() if name != "profile"}
+    return parameters.check(profiles.read(config.get("profile", "demo")) | changed)
 
 
 def outdate_from_ahead(run: Run) -> int:

@@ -25,3 +25,13 @@ def load(path: Path) -> Image.Image:
             f"cannot read image {shown(path)}: {reason}; remove it and run 1_prepare.ipynb of its "
             "dataset again"
         ) from error
+
+
+def check_is_there(path: Path) -> None:
+    """Refuse to go on without a prepared image.
+
+    Raises:
+        UserError: the file is missing; the message names it.
+    """
+    if not path.is_file():
+        raise UserError(f"image {shown(path)} is missing: run 1_prepare.ipynb of its dataset again")

@@ -28,17 +28,11 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the folder cannot be made or written, or the disk is full.
     """
-    folder = _beside(path)
-    try:
-        with told_if_unwritable(path, folder):
-            sweep(path)
-            folder.mkdir(parents=True)
-            temporary = folder / path.name
-            yield temporary
-            to_disk(temporary)  # a disk that writes late tells here that it is full
-            temporary.replace(path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with _folder_beside(path) as folder:
+        temporary = folder / path.name
+        yield temporary
+        to_disk(temporary)  # a disk that writes late tells here that it is full
+        temporary.replace(path)
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -71,19 +65,26 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the folder cannot be made or written, or the disk is full.
     """
-    temporary = _beside(path)
+    with _folder_beside(path) as temporary:
+        yield temporary
+        for file in (*temporary.rglob("*"), temporary):
+            to_disk(file)
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.replace(path)
+        to_disk(path.parent)
+
+
+@contextmanager
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """An empty folder beside a file or folder that is written; it is gone when the block ends."""
+    folder = _beside(path)
     try:
-        with told_if_unwritable(path, temporary):
+        with told_if_unwritable(path, folder):
             sweep(path)
-            temporary.mkdir(parents=True)
-            yield temporary
-            for file in (*temporary.rglob("*"), temporary):
-                to_disk(file)
-            shutil.rmtree(path, ignore_errors=True)
-            temporary.replace(path)
-            to_disk(path.parent)
+            folder.mkdir(parents=True)
+            yield folder
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _beside(path: Path) -> Path:

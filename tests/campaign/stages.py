@@ -9,15 +9,13 @@ import nbformat
 import pandas as pd
 import torch
 
-from megalib.book import pages
 from megalib.data import catalogue, raw_data, training_set
 from megalib.drawn import drawing
 from megalib.files.places import Run
-from megalib.files.writing import whole_file
 from megalib.flavours import Flavour
-from megalib.identify import gallery, judging, photographs
+from megalib.identify import answers, judging, photographs
 from megalib.models import networks
-from megalib.retrieval import features, inference, sift
+from megalib.retrieval import caching, inference, sift
 from megalib.training import loop
 from megalib.training.recipe import Settings
 from tests.campaign.trials import Place, Stage
@@ -28,7 +26,6 @@ CPU = torch.device("cpu")
 SIZES = (32, 48)
 ZOO = ("Zoo", "Herd")  # datasets of one's own pictures
 FIRST, LATER = 1_600_000_000, 1_700_000_000  # times of change of a picture
-
 # A drawn dataset of a few pictures, so that drawing takes seconds.
 FEW = replace(catalogue.find("DemoTurtle"), name="FewTurtles", loader_name="FewTurtles")
 raw_data.drawing.draw = partial(drawing.draw, individuals=2, pictures=3)
@@ -121,7 +118,7 @@ def train_with_loaders(place: Place) -> None:
 
 def infer(_: Place, dimensions: int = 16) -> None:
     """Embed two datasets in several parts, match and count."""
-    features.PART = 5
+    caching.PART = 5
     narrow = flavour()
     wide = replace(narrow, network=narrow.network | {"embed_dim": dimensions // 2})
     inference.infer(networks.untrained_network(wide, 0), wide, ZOO, RUN, CPU)
@@ -145,17 +142,13 @@ def take_photographs(place: Place) -> None:
 
 def identify_own(place: Place) -> None:
     """One's own photographs: from two folders to a table and a page of candidates."""
-    features.PART = 10
+    caching.PART = 10
     how = (networks.untrained_network(flavour(), 0), flavour(), RUN, CPU)
     known = photographs.embed_photographs("Known", place.inputs / "known", True, *how)
     new = photographs.embed_photographs("New", place.inputs / "new", False, *how)
     judgement = judging.learn(known, 3)
     table = judging.rank(new, known, judgement, 3)
-    with whole_file(RUN.folder / "candidates.csv") as temporary:
-        table.to_csv(temporary, index=False)
-    gallery.write_page(
-        RUN.folder / "candidates.html", "Candidates", table, new.folder, known.folder
-    )
+    answers.write_answers(RUN.folder, table, judgement, new, known)
 
 
 def execute(_: Place) -> None:
@@ -178,8 +171,8 @@ def execute(_: Place) -> None:
 
 def stage_book(place: Place) -> None:
     """Lay these beside the pages of the book."""
-    executed = [RUN.notebook("3_sift", "sift"), RUN.notebook("4_results", "results")]
-    pages.stage(executed, RUN)
+    pages = [RUN.notebook("3_sift", "sift"), RUN.notebook("4_results", "results")]
+    pages.stage(pages, RUN)
 
 
 STAGES = {

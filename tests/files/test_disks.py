@@ -19,7 +19,7 @@ from megalib.files import locks
 from megalib.files.writing import sweep, told_if_unwritable, whole_file, whole_folder, write_whole
 from megalib.models import export, networks, tensors
 from megalib.models.networks import from_folder
-from megalib.retrieval import features
+from megalib.retrieval import caching, extraction
 from megalib.training import checkpoints, loop
 from tests.conftest import prepare, write_image
 
@@ -131,13 +131,13 @@ def test_features_that_met_a_full_disk_are_extracted_again(flavour, prepared, di
     folder = prepared.images(256) / "DemoLeopard" / "images"
     gallery = tensors.ImageFiles(folder, paths, tensors.inference_transform(flavour))
     model = networks.untrained_network(flavour, 0)
-    monkeypatch.setattr(features, "PART", 6)
-    small, extracted = disk(4), features.extract(model, gallery, CPU, batch_size=6)
+    monkeypatch.setattr(caching, "PART", 6)
+    small, extracted = disk(4), extraction.extract(model, gallery, CPU, batch_size=6)
     file = small.folder / "features" / "a.safetensors"
-    assert told_in_one_line(lambda: features.cached(file, model, flavour, gallery, CPU))
+    assert told_in_one_line(lambda: caching.cached(file, model, flavour, gallery, CPU))
     small.enlarge()
     np.testing.assert_allclose(
-        features.cached(file, model, flavour, gallery, CPU), extracted, atol=1e-6
+        caching.cached(file, model, flavour, gallery, CPU), extracted, atol=1e-6
     )
     assert [path.name for path in file.parent.iterdir()] == ["a.safetensors"]
 

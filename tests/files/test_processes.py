@@ -12,7 +12,7 @@ from megalib.files.places import ROOT
 POOL = """
 import multiprocessing, time
 from concurrent.futures import ProcessPoolExecutor
-from megalib.processes import end_with_parent
+from megalib.files.processes import end_with_parent
 if __name__ == "__main__":
     context = multiprocessing.get_context("METHOD")
     with ProcessPoolExecutor(2, context, end_with_parent) as pool:
@@ -23,7 +23,7 @@ if __name__ == "__main__":
 LOADER = """
 import time
 import torch
-from megalib.processes import end_with_parent
+from megalib.files.processes import end_with_parent
 class Slow(torch.utils.data.Dataset):
     def __len__(self): return 100
     def __getitem__(self, index):

@@ -1,0 +1,75 @@
+"""The library keeps its shape: few doors, small rooms, and notebooks that depend on little."""
+
+import ast
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from megalib.book import parameters
+from megalib.files.places import ROOT
+from tests import structure
+
+# What everybody knows stands outside the packages.
+TOP = {"errors", "flavours", "look", "stamp"}
+
+
+def notebook_imports(name: str) -> set[str]:
+    """What a notebook imports of megalib, such as "megalib.data.prepare"."""
+    cells = nbformat.read(parameters.notebooks()[name], as_version=4).cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    return {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "megalib"
+        for alias in node.names
+    }
+
+
+def test_the_packages_have_few_doors():
+    doors = structure.exports()
+    assert sum(map(len, doors.values())) <= 60
+    for package, names in doors.items():
+        files = {file.stem for file in (structure.LIBRARY / package).glob("*.py")}
+        module = __import__(f"megalib.{package}", fromlist=names)
+        for name in names:
+            kind = type(getattr(module, name)).__name__
+            assert (kind == "module") == (name in files), f"{package}.{name} hides a module"
+
+
+@pytest.mark.parametrize("name", parameters.notebooks())
+def test_notebooks_come_in_by_the_doors(name):
+    doors = {
+        f"megalib.{room}.{door}" for room, names in structure.exports().items() for door in names
+    }
+    doors |= {f"megalib.{module}" for module in TOP}
+    # Names of the four modules at the top are imported from these.
+    strangers = {path for path in notebook_imports(name) if path.rsplit(".", 1)[0] not in doors}
+    assert strangers <= doors
+
+
+def test_rooms_and_modules_are_small():
+    assert structure.sizes().max() <= 1800
+    for file in structure.modules():
+        assert structure.lines(file) <= 300, file.relative_to(ROOT)
+
+
+def test_the_top_holds_what_everybody_knows():
+    top = {file.stem for file in structure.LIBRARY.glob("*.py")}
+    assert top == TOP | {"__init__"}
+
+
+def test_the_path_of_the_data_stands_in_each_package():
+    for file in structure.LIBRARY.glob("*/__init__.py"):
+        documentation = ast.get_docstring(ast.parse(file.read_text()))
+        assert len(documentation) > 60, file.parent.name
+
+
+def test_no_package_takes_long_to_open():
+    """What a package exports is imported when it is first used."""
+    packages = ", ".join(f"megalib.{name}" for name in structure.exports())
+    heavy = "{'torch', 'timm', 'matplotlib', 'wildlife_datasets', 'pandas'}"
+    code = f"import sys, {packages}; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
