@@ -10,14 +10,15 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from megalib.book import parameters, pipeline, workshop
+from megalib import stamp
+from megalib.book import parameters, pipeline
 from megalib.errors import UserError
 from megalib.files import locks
 from megalib.files.places import DATA, PUBLISHED, ROOT, Run, resolve, shown
 from megalib.flavours import SIFT
 
 try:
-    VALUES = parameters.of_pipeline(config)
+    VALUES = pipeline.parameters_of(config)
 except UserError as error:
     sys.exit(f"error: {error}")
 
@@ -145,14 +146,14 @@ rule datasets:
 rule aggregate:
     input:
         [path(RUN.metadata(name)) for name in DATASETS],
-        [path(file) for file in pipeline.code_of("2_train") if file.stem in {"preparation", "splits"}],
+        [path(file) for file in stamp.files_of("import megalib.data.training_set")],
     output:
         path(RUN.combined),
     params:
         profile=RUN.profile,
         datasets=DATASETS,
     shell:
-        "exec {PYTHON:q} -m megalib.data.preparation {params.profile:q} {params.datasets:q} --end-with $PPID"
+        "exec {PYTHON:q} -m megalib.data.training_set {params.profile:q} {params.datasets:q} --end-with $PPID"
 
 
 rule train:
@@ -270,7 +271,7 @@ for stage, page in FACTS.items():
             EXECUTE
 
 
-LESSONS = [lesson.stem for lesson in workshop.lessons()]
+LESSONS = [lesson.stem for lesson in parameters.lessons()]
 for earlier, lesson in zip([None, *LESSONS], LESSONS):
 
     rule:
@@ -278,6 +279,8 @@ for earlier, lesson in zip([None, *LESSONS], LESSONS):
             lesson
         input:
             sources(lesson),
+            # The first one draws and prepares by that notebook what all lessons need.
+            sources("1_prepare") if not earlier else [],
             path(RUN.notebook(earlier, "lesson")) if earlier else [],
         output:
             notebook=path(RUN.notebook(lesson, "lesson")),

@@ -39,7 +39,7 @@ from PIL import Image
 SEED = 0
 # Of a measurement; the command, since each run measures the reference anew.
 KIND = ["hardware", "task", "way", "size", "precision", "command"]
-BATCH = 64  # images, as `features.cached` takes them
+BATCH = 64  # images, as `caching.cached` takes them
 REFERENCE = {
     "nearest": "wildlife-tools 1.x, KnnClassifier",
     "identities": "wildlife-tools 1.x, TopkClassifier",
@@ -158,7 +158,7 @@ limit_identities = limit_nearest
 def gallery(options: argparse.Namespace):
     """The images of a folder, or noisy pictures with 256 pixels on the shorter side."""
     from megalib import flavours
-    from megalib.data import images
+    from megalib.models import tensors
 
     flavour = flavours.get(options.flavour, options.scale)
     names = sorted(
@@ -168,8 +168,8 @@ def gallery(options: argparse.Namespace):
     )
     if not names:
         raise SystemExit(f"error: no image in {options.folder}")
-    return flavour, images.ImageFiles(
-        options.folder, names[: options.images], images.inference_transform(flavour)
+    return flavour, tensors.ImageFiles(
+        options.folder, names[: options.images], tensors.inference_transform(flavour)
     )
 
 
@@ -204,11 +204,11 @@ def reference_features(options: argparse.Namespace) -> Callable[[], object]:
 def megalib_features(options: argparse.Namespace) -> Callable[[], object]:
     """Embeddings by megalib, in the precision asked for."""
     from megalib.models import networks
-    from megalib.retrieval import features
+    from megalib.retrieval import extraction
 
     flavour, data = gallery(options)
     model, device = networks.untrained_network(flavour, SEED), torch.device(options.device)
-    return lambda: features.extract(
+    return lambda: extraction.extract(
         model, data, device, BATCH, options.workers, precision=options.precision
     )
 
@@ -403,7 +403,7 @@ def main() -> None:
         for kind in ("nearest", "identities"):
             rows = measure(kind, options)
             if options.record:
-                measured.record("retrieval", rows, KIND)
+                measured.keep("retrieval", rows, KIND)
         return
     with tempfile.TemporaryDirectory(prefix="megalib-benchmark-") as scratch:
         if options.folder is None:
@@ -416,7 +416,7 @@ def main() -> None:
             if options.scale == "published":
                 tell_arithmetic(options, rows)
             if options.record:
-                measured.record("features", rows, KIND)
+                measured.keep("features", rows, KIND)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from PIL import Image
 from torchvision.transforms import Resize
 
 from megalib.book import notebook
-from megalib.data import catalogue, preparation, raw_data
+from megalib.data import catalogue, loaders, preparation
 from megalib.data.catalogue import Dataset
 from megalib.evaluation import measured
 from megalib.files.places import Run, shown
@@ -51,7 +51,7 @@ def pictures(folder: Path) -> Dataset:
 def reference(folder: Path, output: Path) -> None:
     """Read, resize, write: one size after the other, in one process."""
     for size in SIZES:
-        write_one_size(raw_data.open_raw(pictures(folder), folder), size, output / f"size-{size}")
+        write_one_size(loaders.open_raw(pictures(folder), folder), size, output / f"size-{size}")
 
 
 def write_one_size(source: "WildlifeDataset", size: int, output: Path) -> None:
@@ -71,19 +71,21 @@ def write_one_size(source: "WildlifeDataset", size: int, output: Path) -> None:
 def megalib(folder: Path, output: Path) -> None:
     """What this library does."""
     os.environ["MEGALIB_RUNS"] = str(output.parent)
-    preparation.prepare(pictures(folder), folder, Run(output.name), SIZES)
+    dataset = pictures(folder)
+    source = loaders.open_raw(dataset, folder)
+    preparation.prepare(dataset, source, Run(output.name), SIZES)
 
 
 def decode_alone(folder: Path, output: Path) -> None:
     """Read every picture once on all cores, and do nothing with it."""
-    paths = raw_data.open_raw(pictures(folder), folder).df["path"]
+    paths = loaders.open_raw(pictures(folder), folder).df["path"]
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         list(pool.map(lambda path: cv2.imread(str(folder / path)) is not None, paths))
 
 
 def decode_and_resize(folder: Path, output: Path) -> None:
     """Read every picture once on all cores and resize it; write nothing."""
-    source = raw_data.open_raw(pictures(folder), folder)
+    source = loaders.open_raw(pictures(folder), folder)
 
     def work(number: int) -> None:
         picture = source.get_image(number)
@@ -104,7 +106,7 @@ WAYS = {
 
 def alone(way: Callable[[Path, Path], None], folder: Path, output: Path) -> tuple[float, float]:
     """Seconds that a way takes, and GiB of memory that its process has at most."""
-    raw_data.open_raw(
+    loaders.open_raw(
         pictures(folder), folder
     )  # imports what takes seconds, before the clock starts
     began = time.perf_counter()
@@ -164,7 +166,7 @@ def main() -> None:
         shutil.rmtree(scratch)
     print(table.to_string(index=False))
     if options.record:
-        measured.record("preparation", table, ["hardware", "way"])
+        measured.keep("preparation", table, ["hardware", "way"])
 
 
 def measure(folder: Path, scratch: Path, rounds: int) -> pd.DataFrame:
@@ -178,7 +180,7 @@ def measure(folder: Path, scratch: Path, rounds: int) -> pd.DataFrame:
                 found[name].append(pool.submit(alone, way, folder, scratch / name).result())
     if not same_files(scratch / "reference", scratch / "megalib" / "images"):
         raise SystemExit("the two ways made different files")
-    paths = [folder / path for path in raw_data.open_raw(pictures(folder), folder).df["path"]]
+    paths = [folder / path for path in loaders.open_raw(pictures(folder), folder).df["path"]]
     width, height = np.median([Image.open(path).size for path in paths], axis=0)
     megabytes = sum(path.stat().st_size for path in paths) / 1e6
     print(f"\n{len(paths)} pictures in {shown(folder)}, median {width:.0f} x {height:.0f} pixels,")

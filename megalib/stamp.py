@@ -88,16 +88,23 @@ def digest(lines: Iterable[str]) -> str:
     return total.hexdigest()[:16]
 
 
-def of_code(module: str) -> str:
-    """A digest of the source of a megalib module, such as "training.loop", and all it imports."""
-    return digest(path.read_text() for path in files_of(f"import megalib.{module}"))
+def of_code(module: str, package: str = "") -> str:
+    """A digest of the source of a megalib module and all it imports.
+
+    Args:
+        module: its name below megalib, such as "training.loop".
+        package: counts the files of this package alone, such as "drawn"; "" counts all.
+    """
+    files = files_of(f"import megalib.{module}")
+    return digest(path.read_text() for path in files if package in ("", path.parent.name))
 
 
 def files_of(code: str) -> list[Path]:
     """The files of megalib behind some code: what it imports, and what these import, sorted.
 
     A name that a package exports leads to the module that defines it, and to no other: so a change
-    reaches only what uses it. The `__init__` files, which say no more than that, are left out.
+    reaches only what uses it. The `__init__` files, which say no more than that, are left out. A
+    template lies beside the module that fills it, under the same name, and counts with it.
     """
     waiting, found = _imports(code), set()
     while waiting:
@@ -105,7 +112,8 @@ def files_of(code: str) -> list[Path]:
         if path not in found:
             found.add(path)
             waiting |= _imports(path.read_text())
-    return sorted(found)
+    templates = {path.with_suffix(".html") for path in found}
+    return sorted(found | {path for path in templates if path.is_file()})
 
 
 def _imports(code: str) -> set[Path]:

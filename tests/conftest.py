@@ -1,5 +1,6 @@
 """What the tests share: quick ones first, a small prepared run, and reasons to skip."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,14 @@ import torch
 from PIL import Image
 
 from megalib import flavours
+from megalib.data import loaders, preparation
+from megalib.data.catalogue import Dataset
+from megalib.data.metadata import read_metadata
 from megalib.evaluation import results
 from megalib.files.places import ROOT, Run
-from megalib.flavours import Flavour
+from megalib.flavours import Flavour, Recipe
+from megalib.models.tensors import ImageFiles
+from megalib.retrieval import extraction
 
 # The networks of the tests are tiny: two threads would only wait for each other.
 torch.set_num_threads(1)
@@ -34,6 +40,14 @@ def run(tmp_path, monkeypatch) -> Run:
     """An empty run in a folder of its own."""
     monkeypatch.setenv("MEGALIB_RUNS", str(tmp_path / "runs"))
     return Run("test")
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    """Figures that a test has drawn take memory until they are closed."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 def write_image(path: Path, size: tuple[int, int], seed: int) -> None:
@@ -68,14 +82,57 @@ def results_of(run: Run, found: dict) -> tuple[pd.DataFrame, dict[str, pd.DataFr
     return results.write(run, found), {name: one.matches for name, one in found.items()}
 
 
-def tiny(**changes: object) -> Flavour:
-    """A network of a few thousand numbers, trained as the demo does."""
-    demo = flavours.get("MegaDescriptor-T-224", "demo", **changes)
+def tiny() -> Flavour:
+    """A network of a few thousand numbers."""
+    demo = flavours.get("MegaDescriptor-T-224", "demo")
     network = {"embed_dim": 8, "depths": (1, 1), "num_heads": (1, 2), "window_size": 4}
     return replace(demo, image_size=32, network=network | {"img_size": 32})
 
 
 @pytest.fixture
 def flavour() -> Flavour:
-    """The tiny network, with a short training."""
-    return tiny(epochs=3, batch_size=6)
+    """The tiny network."""
+    return tiny()
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    """A short training, as the demo trains."""
+    return flavours.recipe("MegaDescriptor-T-224", "demo", epochs=3, batch_size=6)
+
+
+@pytest.fixture
+def pictures(tmp_path) -> Path:
+    """A folder with pictures of one colour each: their number times ten."""
+    for number in range(6):
+        pixels = np.full((4, 4, 3), 10 * number, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    return tmp_path
+
+
+@pytest.fixture
+def matches() -> pd.DataFrame:
+    """One right and one wrong match among the `pictures`."""
+    return pd.DataFrame(
+        {
+            "path": ["0.png", "1.png"],
+            "match_path": ["2.png", "3.png"],
+            "identity": ["a", "b"],
+            "predicted": ["a", "c"],
+            "similarity": [0.75, 0.5],
+            "correct": [True, False],
+            "rank": [0, 4],
+        }
+    )
+
+
+@pytest.fixture
+def gallery(flavour, prepared) -> ImageFiles:
+    """Images of the prepared run, as a network wants them."""
+    metadata = read_metadata(prepared.metadata("DemoLeopard"))
+    return extraction.images_of(flavour, metadata, prepared, "DemoLeopard")
+
+
+def prepare(dataset: Dataset, folder: Path, run: Run, *how: object, **more: object) -> pd.DataFrame:
+    """Open a raw dataset and prepare it, see `preparation.prepare`."""
+    return preparation.prepare(dataset, loaders.open_raw(dataset, folder), run, *how, **more)

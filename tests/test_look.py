@@ -1,19 +1,29 @@
-"""Tables of the pages show names as they are; nothing in them becomes HTML."""
+"""Tables and figures show names as they are; nothing in them becomes HTML or a formula."""
 
 import ast
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
+from matplotlib.text import Text
+from PIL import Image
 
 from megalib import look
+from megalib.book import overview
+from megalib.data import plots as data_plots
+from megalib.evaluation import charts, mistakes, results
 from megalib.files.places import ROOT
+from megalib.identify import plots as identify_plots
+from megalib.retrieval import plots as retrieval_plots
+from megalib.training import plots as training_plots
+from tests.figures import drawn, row_names
 
 ATTACK = "<img src=x onerror=alert(1)>&amp; $x_{$"
 ELEMENTS = {"table", "thead", "tbody", "tr", "th", "td", "style"}
@@ -125,3 +135,115 @@ def test_every_styled_table_is_made_by_the_one_function():
         if isinstance(node, ast.Attribute) and node.attr in {"style", "to_html"}
     }
     assert using == {"megalib/look.py"}
+
+
+def test_a_chart_is_stored_as_vectors():
+    table = pd.DataFrame({"T-224": [91.0, 40.0], "L-384": [95.0, 62.0]}, index=["one", "two"])
+    for figure in (training_plots.arcface(), charts.accuracy_matrix(table, "top-1")):
+        image = look.as_vector(figure)
+        assert image.startswith("<?xml") and "<svg" in image
+
+
+def test_photographs_are_not(tmp_path):
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "a.png")
+    figure = data_plots.sample_grid(tmp_path, pd.DataFrame({"identity": ["x"], "path": ["a.png"]}))
+    assert look.as_vector(figure) is None
+
+
+def test_outside_a_notebook_the_style_is_set_all_the_same():
+    look.use_style()
+    assert plt.rcParams["figure.facecolor"] == look.PAPER
+
+
+def test_a_stamp_is_written_under_the_figure():
+    figure = look.signed(charts.gains(pd.Series({"one": 1.0})), "this run")
+    assert figure.get_supxlabel() == "this run"
+
+
+def test_marked_rows_keep_their_place_and_get_their_sign():
+    figure = look.mark_rows(
+        charts.gains(pd.Series({"one": 2.0, "two": 1.0})), {"two": "†", "x": "*"}
+    )
+    assert row_names(figure.axes[0]) == ["one", "two †"]
+    assert [label.get_style() for label in figure.axes[0].get_yticklabels()] == ["normal", "italic"]
+    assert figure.axes[0].get_yticks().tolist() == [0, 1]
+
+
+ATTACKS = ["x_{$a_{$", "\0\x1b\ufffe", "--><b>", "_hidden", "\\frac", "\n", " ", ""]
+
+
+NAMES = st.lists(
+    st.sampled_from(ATTACKS) | st.text(max_size=8), min_size=2, max_size=2, unique=True
+)
+
+
+def figures_with_names(folder, names):
+    """Every figure in which names of individuals, datasets or runs are written."""
+    first, second = names
+    table = pd.DataFrame({"identity": names, "predicted": names[::-1], "correct": [True, False]})
+    table = table.assign(path="0.png", match_path="1.png", similarity=0.5, rank=1, split="test")
+    yield data_plots.sample_grid(folder, table, images=1)
+    yield retrieval_plots.match_gallery({first: folder}, {first: table})
+    yield mistakes.plot_hardest(folder, table)
+    pairs = table.assign(candidate=names, known_path="1.png", probability=0.5, new_individual="no")
+    yield identify_plots.candidates(folder, folder, pairs.assign(photograph=names))
+    yield mistakes.plot_pair_similarities({first: table.assign(same=table["correct"])})
+    yield mistakes.plot_projection(
+        np.eye(2), np.array(names, dtype=object), np.array([True, False])
+    )
+    yield results.plot_match_curves(
+        pd.DataFrame([[1.0, 2.0]], columns=pd.Index(names, dtype=object))
+    )
+    rows = pd.DataFrame({"dataset": pd.Series(names, dtype=object)})
+    yield results.plot_before_and_after(rows.assign(accuracy=0.5, untrained_accuracy=0.1))
+    heat = pd.DataFrame({"T": [1.0, 2.0]}, index=pd.Index(names, dtype=object))
+    yield look.signed(charts.accuracy_matrix(heat, "top-1"), f"{first} {second}")
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")  # a font lacks most of what hypothesis finds
+@settings(
+    max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@example(ATTACKS[:2])
+@example(ATTACKS[2:4])
+@given(NAMES)
+def test_any_name_can_be_drawn_and_stored(pictures, names):
+    look.use_style()
+    for figure in figures_with_names(pictures, names):
+        drawn(figure)
+        plt.close(figure)
+
+
+def test_names_are_drawn_as_they_are():
+    """Between dollar signs, too, and where a usual legend would leave them out."""
+    look.use_style()
+    names = np.array(["$a$", "_b"])
+    legends = [
+        mistakes.plot_projection(np.eye(2), names, np.array([True, True])),
+        results.plot_match_curves(pd.DataFrame([[1.0, 2.0]], columns=names)),
+    ]
+    for figure in legends:
+        told = figure.axes[0].get_legend().get_texts()
+        assert [text.get_text() for text in told] == ["$a$", "_b"]
+        assert not any(text.get_parse_math() for text in told)
+
+
+def test_numbers_on_axes_are_plain():
+    look.use_style()
+    table = pd.DataFrame({"images": [50000.0, 300], "images each": [200.0, 2]}, index=["a", "b"])
+    history = pd.DataFrame({"epoch": [1, 2], "loss": [9.0, 1], "learning_rate": [1e-5, 1e-6]})
+    means = pd.Series([60.0, 70.0], index=["MegaDescriptor-T-224", "MegaDescriptor-L-384"])
+    sizes = pd.DataFrame({"millions": [28.0, 195], "billions": [9.0, 416]}, index=means.index)
+    figures = [
+        overview.sizes(table),
+        training_plots.training_curves(history.assign(validation=np.nan)),
+        charts.accuracy_against_cost(means, sizes, "mean"),
+        charts.gains(pd.Series({"a": 12.0, "b": 1e-7})),
+    ]
+    for figure in figures:
+        drawn(figure)
+        words = [text.get_text() for text in figure.findobj(Text)]
+        assert not any("$" in word or "mathdefault" in word for word in words)
+    left, right = figures[0].axes
+    shown = [[label.get_text() for label in axis.get_xticklabels()] for axis in (left, right)]
+    assert {"1", "100", "10,000"} <= set(shown[0]) and {"1", "10", "100"} <= set(shown[1])

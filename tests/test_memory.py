@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from megalib.data import images, preparation
+from megalib.data import cropping
 from megalib.data.catalogue import find
-from megalib.data.own import OwnPictures
+from megalib.data.loaders import OwnPictures
+from megalib.data.problems import read_problems
 from megalib.errors import UserError
 from megalib.files.places import ROOT
-from megalib.models import networks
-from megalib.retrieval import features
-from megalib.training import recipe
-from tests.conftest import write_image
+from megalib.models import networks, tensors
+from megalib.retrieval import extraction
+from megalib.training import memory
+from tests.conftest import prepare, write_image
 
 CPU = torch.device("cpu")
 
@@ -37,9 +38,9 @@ def test_pictures_that_found_no_memory_beside_others_are_made_alone(owls, run, m
         return read(self, row)
 
     monkeypatch.setattr(OwnPictures, "get_image", once_too_little)
-    assert len(preparation.prepare(owls, owls.own, run, [32])) == 12
+    assert len(prepare(owls, owls.own, run, [32])) == 12
     assert "too little memory for 1 threads, 4 pictures" in capsys.readouterr().out
-    assert len(preparation.read_problems(run, "Owls")) == 0
+    assert len(read_problems(run, "Owls")) == 0
 
 
 @pytest.mark.parametrize(
@@ -58,10 +59,10 @@ def test_without_memory_for_one_picture_it_stops_and_loses_nothing(owls, run, mo
         pytest.raises(UserError, match="too little memory") as told,
     ):
         patch.setattr(OwnPictures, "get_image", too_little)
-        preparation.prepare(owls, owls.own, run, [32])
+        prepare(owls, owls.own, run, [32])
     assert "\n" not in str(told.value)
     assert not run.metadata("Owls").exists()
-    assert len(preparation.prepare(owls, owls.own, run, [32])) == 12
+    assert len(prepare(owls, owls.own, run, [32])) == 12
 
 
 def test_a_library_that_hides_too_little_memory_is_seen_through(owls, run, monkeypatch):
@@ -71,23 +72,23 @@ def test_a_library_that_hides_too_little_memory_is_seen_through(owls, run, monke
         raise TypeError("cannot convert None")
 
     monkeypatch.setattr(OwnPictures, "get_image", nothing)
-    monkeypatch.setattr(preparation, "BYTES_A_PIXEL", 2**50)
+    monkeypatch.setattr(cropping, "BYTES_A_PIXEL", 2**50)
     with pytest.raises(UserError, match=r"too little memory .*has 90 x 70 pixels"):
-        preparation.prepare(owls, owls.own, run, [32])
+        prepare(owls, owls.own, run, [32])
 
 
 LIMITED = """
 import resource, sys
 import psutil
-from megalib.data import preparation
+from megalib.data import loaders, preparation
 from megalib.data.catalogue import find
 from megalib.files.places import Run
-from megalib.data.own import OwnPictures  # libraries need memory of their own
 used = psutil.Process().memory_info().vms
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[2]) * 2**20,) * 2)
 owls = find("Owls", {"Owls": sys.argv[1]})
 try:
-    print("prepared", len(preparation.prepare(owls, owls.own, Run("test"), [64])))
+    source = loaders.open_raw(owls, owls.own)
+    print("prepared", len(preparation.prepare(owls, source, Run("test"), [64])))
 except Exception as error:
     print(type(error).__name__, error)
 """
@@ -127,26 +128,26 @@ class Greedy(torch.nn.Module):
 def test_an_extraction_goes_on_with_smaller_batches(flavour, prepared, capsys):
     folder = prepared.images(256) / "DemoLeopard" / "images"
     paths = sorted(path.name for path in folder.iterdir())
-    gallery = images.ImageFiles(folder, paths, images.inference_transform(flavour))
-    expected = features.extract(Greedy(64), gallery, CPU)
-    found = features.extract(Greedy(3), gallery, CPU, batch_size=16)
+    gallery = tensors.ImageFiles(folder, paths, tensors.inference_transform(flavour))
+    expected = extraction.extract(Greedy(64), gallery, CPU)
+    found = extraction.extract(Greedy(3), gallery, CPU, batch_size=16)
     np.testing.assert_array_equal(found, expected)
     assert "going on with batches of 2 images" in capsys.readouterr().out
     with pytest.raises(UserError, match="too little memory for a single image"):
-        features.extract(Greedy(0), gallery, CPU)
+        extraction.extract(Greedy(0), gallery, CPU)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_unreadable_image_is_one_line_however_it_is_loaded(flavour, prepared, workers):
     folder = prepared.images(256) / "DemoLeopard" / "images"
     (folder / "broken.png").write_bytes(b"no image")
-    gallery = images.ImageFiles(folder, ["broken.png"], images.inference_transform(flavour))
+    gallery = tensors.ImageFiles(folder, ["broken.png"], tensors.inference_transform(flavour))
     with pytest.raises(UserError, match=r"^cannot read image .*broken.png") as told:
-        features.extract(networks.untrained_network(flavour, 0), gallery, CPU, workers=workers)
+        extraction.extract(networks.untrained_network(flavour, 0), gallery, CPU, workers=workers)
     assert "\n" not in str(told.value)
 
 
-def test_a_killed_loader_is_told_in_one_line(flavour):
+def test_a_killed_loader_is_told_in_one_line(recipe):
     lost = RuntimeError("DataLoader worker (pid(s) 17) exited unexpectedly")
-    with pytest.raises(UserError, match="loads images was killed"), recipe.memory_told(flavour):
+    with pytest.raises(UserError, match="loads images was killed"), memory.memory_told(recipe):
         raise lost

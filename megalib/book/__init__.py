@@ -2,7 +2,7 @@
 
 ::
 
-    parameters → pipeline (papermill) → notebook (what every page says of itself) → pages
+    profiles → parameters → pipeline (papermill) → notebook (what every page says of itself) → pages
 """
 
 import lazy_loader
@@ -12,11 +12,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=[
         "colophon",
         "environment",
-        "launch",
         "notebook",
         "overview",
         "parameters",
         "pipeline",
+        "trainer",
         "workshop",
     ],
 )

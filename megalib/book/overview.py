@@ -4,15 +4,19 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
+from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 from tqdm import tqdm
 
 from megalib import look
-from megalib.data import catalogue, preparation, proof, published, raw_data
+from megalib.data import catalogue, loaders, problems, proof, published
 from megalib.data.metadata import read_metadata
 from megalib.files.places import Run
+from megalib.look import QUIET, RIGHT
 
 
 def published_datasets() -> pd.DataFrame:
@@ -30,7 +34,7 @@ def published_datasets() -> pd.DataFrame:
     rows = {}
     for name, fact in facts.iterrows():
         dataset = catalogue.find(name)
-        summary = dataset.loader.summary
+        summary = loaders.loader_of(dataset).summary
         rows[name] = {
             "species": _species(summary["animals_simple"]),
             "images": fact["n_images"],
@@ -40,7 +44,7 @@ def published_datasets() -> pd.DataFrame:
             "test": fact["n_test"],
             "left out": fact["n_discarded"],
             "crop": dataset.crop,
-            "access": dataset.access,
+            "access": loaders.access(dataset),
             "licence": _short(summary["licenses"]),
             "data": summary["url"],
             "paper": summary["publication_url"],
@@ -88,6 +92,30 @@ def sources(table: pd.DataFrame) -> Styler:
     return look.styled(shown, formats={"data": link, "citation": link})
 
 
+def sizes(table: pd.DataFrame) -> Figure:
+    """Images, and images per individual, of each dataset; both on a logarithmic scale.
+
+    Args:
+        table: of `published_datasets`; datasets without counts are left out.
+    """
+    table = table.dropna(subset="images")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 0.24 * len(table) + 1.2), sharey=True)
+    rows = np.arange(len(table))
+    for axis, column, label in (
+        (left, "images", "images"),
+        (right, "images each", "images per individual"),
+    ):
+        axis.hlines(rows, 1, table[column], color=QUIET, linewidth=1)
+        axis.scatter(table[column], rows, color=RIGHT, s=22, zorder=3)
+        axis.set(xscale="log", xlabel=label)
+        axis.xaxis.set_major_formatter("{x:,.0f}")
+        axis.xaxis.set_minor_formatter("")
+        axis.grid(axis="y", visible=False)
+    left.set_yticks(rows, table.index, fontsize=9)
+    left.set_ylim(len(table) - 0.5, -0.5)
+    return figure
+
+
 def status(
     run: Run, raw: Path, datasets: Sequence[str], own: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
@@ -109,8 +137,8 @@ def status(
     for name in datasets:
         dataset, file = catalogue.find(name, own), run.metadata(name)
         row = {
-            "access": dataset.access,
-            "downloaded": _answer(raw_data.is_there(dataset, raw)),
+            "access": loaders.access(dataset),
+            "downloaded": _answer(loaders.is_there(dataset, raw)),
             "prepared": _answer(file.is_file()),
             "verified": "no",
             "images": pd.NA,
@@ -123,7 +151,7 @@ def status(
             row |= {
                 "verified": _answer(proof.is_published(name, metadata)),
                 "images": len(metadata),
-                "problems": len(preparation.read_problems(run, name)),
+                "problems": len(problems.read_problems(run, name)),
                 "bytes": _bytes(run, name),
                 "split": proof.compare_with_published(name, metadata, file),
             }

@@ -1,8 +1,6 @@
-"""The parameters of the notebooks: what is declared, what a profile sets, what is refused.
+"""The notebooks and their parameters: what is declared, and what is refused.
 
-The parameter cell of each notebook is the only place where a parameter is declared. A profile
-is a flat YAML file that may set the parameters of all notebooks, so that papermill's `-f` option
-takes it as it is.
+The parameter cell of each notebook is the only place where a parameter is declared.
 """
 
 import ast
@@ -13,18 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from megalib import flavours
-from megalib.book import limits, workshop
+from megalib.book import limits
 from megalib.data import catalogue
-from megalib.errors import UserError, choose, told
-from megalib.files import texts
-from megalib.files.names import is_name
-from megalib.files.places import NOTEBOOKS, PROFILES, Run, shown
+from megalib.errors import choose
+from megalib.files.places import NOTEBOOKS, Run
 
 
 def notebooks() -> dict[str, Path]:
     """The notebooks by name, such as "1_prepare", in their order; those of the workshop last."""
-    found = [*sorted(NOTEBOOKS.glob("[0-9]_*.ipynb")), *workshop.lessons()]
+    found = [*sorted(NOTEBOOKS.glob("[0-9]_*.ipynb")), *lessons()]
     return {path.stem: path for path in found}
+
+
+def lessons() -> list[Path]:
+    """The notebooks of the workshop, with solutions, in their order."""
+    return sorted((NOTEBOOKS / "workshop").glob("w[0-9]_*.ipynb"))
 
 
 def declared(notebook: str) -> dict[str, Any]:
@@ -49,50 +50,6 @@ def types() -> dict[str, type]:
     """The types of the parameters of all notebooks, as their cells declare them."""
     lines = [line for key in notebooks() for line in _lines(key)]
     return {line.target.id: getattr(builtins, line.annotation.id) for line in lines}
-
-
-def read_profile(name: str) -> dict[str, Any]:
-    """The parameters that a profile sets; its name is that of the file where it sets none.
-
-    Args:
-        name: of a file in `notebooks/profiles/`, or the path of a YAML file.
-
-    Raises:
-        UserError: there is no such profile, it is no YAML mapping, or it sets what no notebook
-            declares.
-    """
-    if not isinstance(name, str):
-        raise UserError(f"a profile is a name or the path of a YAML file, not {told(name)}")
-    path = Path(name)
-    if path.suffix not in {".yaml", ".yml"}:
-        path = PROFILES / f"{choose('profile', name, profiles())}.yaml"
-    values = texts.read(path)
-    if "profile" not in values:
-        if not is_name(path.stem):
-            raise UserError(
-                f"the file name of {shown(path)} cannot name a profile: write a line such as "
-                "`profile: mine` into it"
-            )
-        values = {"profile": path.stem} | values
-    return check(values)
-
-
-def of_pipeline(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that snakemake is given: those of the profile, and those that change them.
-
-    Args:
-        config: what stands behind `--config`; `profile` names a profile or its file.
-
-    Raises:
-        UserError: see `read_profile` and `check`.
-    """
-    changed = {name: value for name, value in config.items() if name != "profile"}
-    return check(read_profile(config.get("profile", "demo")) | changed)
-
-
-def profiles() -> list[str]:
-    """Names of the profiles that come with the compendium."""
-    return sorted(path.stem for path in PROFILES.glob("*.yaml"))
 
 
 def check(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from megalib import stamp
-from megalib.book import parameters
+from megalib.book import parameters, profiles
+from megalib.data import catalogue, drawn_by
 from megalib.errors import UserError
 from megalib.files import processes, texts
 from megalib.files.places import Run, shown
@@ -29,7 +30,7 @@ from megalib.files.writing import whole_file
 CLOCKS_DIFFER = 60  # seconds between this machine and a disk on the network
 
 
-def execute(notebook: str, output: Path, values: Mapping[str, Any]) -> None:
+def execute(notebook: str, output: Path, values: Mapping[str, Any], quiet: bool = False) -> None:
     """Execute a notebook; its copy appears at `output` only if every cell ran.
 
     A notebook that failed is kept beside, as `<name>.failed.ipynb`, with the error in it.
@@ -38,6 +39,7 @@ def execute(notebook: str, output: Path, values: Mapping[str, Any]) -> None:
         notebook: its name, such as "2_train".
         output: path of the executed copy.
         values: parameters that differ from the notebook's defaults.
+        quiet: whether what the cells print is kept in the copy alone.
 
     Raises:
         UserError: a parameter is unknown, a cell failed (the message is the cell's own), or the
@@ -54,7 +56,7 @@ def execute(notebook: str, output: Path, values: Mapping[str, Any]) -> None:
                 shown(temporary),
                 parameters=values,
                 progress_bar={"desc": f"{notebook} {output.stem}", "unit": "cell"},
-                stdout_file=sys.stdout,
+                stdout_file=None if quiet else sys.stdout,
                 stderr_file=sys.stderr,  # progress bars of long cells
                 kernel_name="python3",
                 extra_arguments=["--log-level=40"],  # the kernel's own warnings concern no reader
@@ -69,6 +71,28 @@ def execute(notebook: str, output: Path, values: Mapping[str, Any]) -> None:
                 "happens when memory runs out: take a smaller batch_size, fewer workers, or one "
                 f"job at a time (make book CORES=1) [{shown(failed)}]"
             ) from error
+
+
+def prepare_missing(run: Run, datasets: Sequence[str]) -> None:
+    """Draw and prepare the drawn datasets that a run lacks, by the notebook 1_prepare.
+
+    Those that were drawn by other code than today's count as missing. A line is printed for each.
+
+    Args:
+        run: whose datasets they are.
+        datasets: names; those of photographs are left out.
+
+    Raises:
+        UserError: see `execute`.
+    """
+    for dataset in (entry for entry in catalogue.DRAWN if entry.name in datasets):
+        name, is_there = dataset.name, run.metadata(dataset.name).is_file()
+        if is_there and not drawn_by.is_outdated(dataset, run.folder / "raw"):
+            continue
+        why = "was drawn by other code" if is_there else "is not there yet"
+        print(f"{name} {why}: it is drawn and prepared", flush=True)
+        values = {"profile": run.profile, "dataset": name}
+        execute("1_prepare", run.notebook("1_prepare", name), values, quiet=True)
 
 
 def failed_copy(output: Path) -> Path:
@@ -91,6 +115,19 @@ def _last_begun(failed: Path) -> int:
         if cell.metadata.get("papermill", {}).get("start_time")
     ]
     return max(begun, default=1)
+
+
+def parameters_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that snakemake is given: those of the profile, and those that change them.
+
+    Args:
+        config: what stands behind `--config`; `profile` names a profile or its file.
+
+    Raises:
+        UserError: see `profiles.read` and `parameters.check`.
+    """
+    changed = {name: value for name, value in config.items() if name != "profile"}
+    return parameters.check(profiles.read(config.get("profile", "demo")) | changed)
 
 
 def outdate_from_ahead(run: Run) -> int:

@@ -17,8 +17,9 @@ import nbformat
 import psutil
 from nbformat import NotebookNode
 
+from megalib.book import parameters
 from megalib.errors import UserError
-from megalib.files.places import NOTEBOOKS, Run, shown
+from megalib.files.places import Run, shown
 from megalib.files.writing import whole_file
 
 DATASETS = ("DemoLeopard", "DemoWhaleShark")
@@ -64,11 +65,6 @@ def memory_limit() -> int:
     return min(limits)
 
 
-def lessons() -> list[Path]:
-    """The notebooks of the workshop, with solutions, in their order."""
-    return sorted((NOTEBOOKS / "workshop").glob("w[0-9]_*.ipynb"))
-
-
 def for_learners(lesson: NotebookNode) -> NotebookNode:
     """A copy without solutions and outputs."""
     copy = nbformat.from_dict(lesson)
@@ -86,7 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the learners' notebooks of the workshop.")
     parser.add_argument("folder", type=Path, help="where they go; what a learner wrote there stays")
     folder = parser.parse_args().folder
-    for path in lessons():
+    for path in parameters.lessons():
         target = folder / path.name
         if target.exists():
             print(f"{shown(target)} is there already and stays as it is")

@@ -2,7 +2,7 @@
 
 ::
 
-    catalogue → raw_data → preparation → metadata → splits → images (as tensors)
+    catalogue → raw_data → loaders → preparation → metadata → splits → training_set
 """
 
 import lazy_loader
@@ -12,9 +12,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["plots", "published", "splits"],
     submod_attrs={
         "catalogue": ["find"],
-        "raw_data": ["fetch", "open_raw"],
-        "preparation": ["prepare", "read_problems", "draw_missing", "aggregate"],
+        "raw_data": ["fetch"],
+        "loaders": ["open_raw"],
+        "preparation": ["prepare"],
+        "problems": ["read_problems"],
         "metadata": ["read_metadata"],
+        "training_set": ["aggregate"],
         "proof": ["compare_with_published", "datasets_of"],
     },
 )

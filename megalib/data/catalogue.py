@@ -1,75 +1,48 @@
-"""The datasets that can be prepared: the 29 of MegaDescriptor, the drawn ones, and one's own."""
+"""The datasets that can be prepared: the 29 of MegaDescriptor, the drawn ones, and one's own.
+
+Facts and names only: `loaders` opens a raw dataset, `raw_data` fetches or draws it.
+"""
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from megalib.data import published
 from megalib.errors import UserError, choose
 from megalib.files import csv_files
 from megalib.files.names import check_name, check_path, kind_of
-from megalib.files.places import DATA, resolve, shown
-
-if TYPE_CHECKING:
-    from wildlife_datasets.datasets import WildlifeDataset
+from megalib.files.places import DATA, PUBLISHED, resolve, shown
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """How one dataset is read and prepared.
-
-    `loader_name` names a class of `wildlife_datasets.datasets`, or of `megalib.demo` for a drawn
-    dataset. `crop` is "full", "bbox", "crop_black" or "mask_then_crop_black". `unique_file_name`
-    says whether the image id is added to the name of a prepared file, as in the published ones.
-    `by_hand` is the reason why a person must download it, and empty where a program can. `own` is
-    the folder or CSV file of one's own pictures, `named` whether it says who is in them.
-    """
+    """How one dataset is read and prepared."""
 
     name: str
-    loader_name: str
-    crop: str
+    loader_name: str  # a class of `wildlife_datasets.datasets`, and the folder of raw pictures
+    crop: str  # "full", "bbox", "crop_black" or "mask_then_crop_black"
     keeps_date: bool
-    unique_file_name: bool = True
-    is_drawn: bool = False
-    by_hand: str = ""
-    own: Path | None = None
-    named: bool = True
+    unique_file_name: bool = True  # whether names of prepared files get the image id, as published
+    species: str = ""  # of a drawn dataset, see `megalib.drawn`
+    by_hand: str = ""  # the reason why a person must download it, "" where a program can
+    own: Path | None = None  # the folder or CSV file of one's own pictures
+    named: bool = True  # whether one's own pictures say who is in them
 
     @property
-    def loader(self) -> Callable[..., "WildlifeDataset"]:
-        """The class that reads the raw dataset."""
-        # Imported on demand: names are checked everywhere, raw data are read in few places, and
-        # these imports take seconds.
+    def is_drawn(self) -> bool:
+        """Whether its pictures are drawn."""
+        return bool(self.species)
+
+    def folder(self, raw: Path) -> Path:
+        """Where its raw pictures lie, or will lie.
+
+        Args:
+            raw: the folder that holds one sub-folder per raw dataset, named after the loader, as
+                wildlife-datasets unpacks it.
+        """
         if self.own is not None:
-            from megalib.data.own import OwnPictures
-
-            table = self.own if self.own.is_file() else None
-            return partial(OwnPictures, table=table, named=self.named)
-        if self.is_drawn:
-            from megalib.data import drawn_datasets as source
-        else:
-            from megalib.data.wildlife import datasets as source
-        return getattr(source, self.loader_name)
-
-    @property
-    def is_on_kaggle(self) -> bool:
-        """Whether the download needs an account there."""
-        return hasattr(self.loader, "kaggle_type")
-
-    @property
-    def access(self) -> str:
-        """What it takes to get the raw pictures, in words."""
-        if self.is_drawn or self.own is not None:
-            return "drawn" if self.is_drawn else "your own"
-        if self.by_hand:
-            return "by hand"
-        if self.is_on_kaggle:
-            terms = self.loader.kaggle_type == "competitions"
-            return "a Kaggle account" + (" and the competition's terms" if terms else "")
-        return "open"
+            return self.own if self.own.is_dir() else self.own.parent
+        return raw / self.loader_name
 
     @property
     def columns(self) -> list[str]:
@@ -78,26 +51,30 @@ class Dataset:
 
 
 DRAWN = (
-    Dataset("DemoZebra", "DemoZebra", "bbox", keeps_date=False, is_drawn=True),
-    Dataset("DemoLeopard", "DemoLeopard", "full", keeps_date=False, is_drawn=True),
-    Dataset("DemoTurtle", "DemoTurtle", "crop_black", keeps_date=False, is_drawn=True),
-    Dataset("DemoWhaleShark", "DemoWhaleShark", "bbox", keeps_date=True, is_drawn=True),
+    Dataset("DemoZebra", "DemoZebra", "bbox", keeps_date=False, species="zebra"),
+    Dataset("DemoLeopard", "DemoLeopard", "full", keeps_date=False, species="leopard"),
+    Dataset("DemoTurtle", "DemoTurtle", "crop_black", keeps_date=False, species="turtle"),
+    Dataset("DemoWhaleShark", "DemoWhaleShark", "bbox", keeps_date=True, species="whale_shark"),
 )
 
 
+def _rows(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="") as table:
+        return list(csv.DictReader(table))
+
+
 def _read() -> dict[str, Dataset]:
-    with (DATA / "by_hand.csv").open(newline="") as file:
-        by_hand = {row["dataset"]: row["reason"] for row in csv.DictReader(file)}
+    by_hand = {row["dataset"]: row["reason"] for row in _rows(DATA / "by_hand.csv")}
     real = (
         Dataset(
-            name=str(name),
+            name=row["dataset"],
             loader_name=row["loader"],
             crop=row["crop"],
-            keeps_date=row["keeps_date"],
-            unique_file_name=row["unique_file_name"],
-            by_hand=by_hand.get(name, ""),
+            keeps_date=row["keeps_date"] == "True",
+            unique_file_name=row["unique_file_name"] == "True",
+            by_hand=by_hand.get(row["dataset"], ""),
         )
-        for name, row in published.datasets().iterrows()
+        for row in _rows(PUBLISHED / "datasets.csv")
     )
     return {dataset.name: dataset for dataset in (*real, *DRAWN)}
 
@@ -141,11 +118,5 @@ def own_pictures(name: str, source: str | Path, named: bool = True) -> Dataset:
     if kind_of(source) == "other":
         raise UserError(f"{shown(source)} is neither a folder nor a CSV file of your own pictures")
     columns = csv_files.header(source)
-    return Dataset(
-        name=name,
-        loader_name="OwnPictures",
-        crop="bbox" if "bbox" in columns else "full",
-        keeps_date="date" in columns,
-        own=source,
-        named=named,
-    )
+    crop = "bbox" if "bbox" in columns else "full"
+    return Dataset(name, "OwnPictures", crop, "date" in columns, own=source, named=named)

@@ -62,27 +62,3 @@ def images_per_individual(metadata: pd.DataFrame) -> Figure:
     axis.grid(axis="x", visible=False)
     axis.legend(ncols=len(order), frameon=False)
     return figure
-
-
-def dataset_sizes(table: pd.DataFrame) -> Figure:
-    """Images, and images per individual, of each dataset; both on a logarithmic scale.
-
-    Args:
-        table: of `overview.published_datasets`; datasets without counts are left out.
-    """
-    table = table.dropna(subset="images")
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 0.24 * len(table) + 1.2), sharey=True)
-    rows = np.arange(len(table))
-    for axis, column, label in (
-        (left, "images", "images"),
-        (right, "images each", "images per individual"),
-    ):
-        axis.hlines(rows, 1, table[column], color=QUIET, linewidth=1)
-        axis.scatter(table[column], rows, color=RIGHT, s=22, zorder=3)
-        axis.set(xscale="log", xlabel=label)
-        axis.xaxis.set_major_formatter("{x:,.0f}")
-        axis.xaxis.set_minor_formatter("")
-        axis.grid(axis="y", visible=False)
-    left.set_yticks(rows, table.index, fontsize=9)
-    left.set_ylim(len(table) - 0.5, -0.5)
-    return figure

@@ -27,12 +27,7 @@ def digest(image_ids: Iterable[object]) -> str:
 
 
 def is_published(dataset: str, metadata: pd.DataFrame) -> bool | None:
-    """Whether a split is the published one, by the digests of its parts; None if not known.
-
-    Args:
-        dataset: name of the dataset.
-        metadata: with `image_id` and `split`.
-    """
+    """Whether the `split` of metadata is the published one, by digests; None if not known."""
     facts = published.datasets()
     if dataset not in facts.index or pd.isna(facts.loc[dataset, "train_sha256"]):
         return None
@@ -81,18 +76,14 @@ def compare_with_published(dataset: str, metadata: pd.DataFrame, file: Path | No
 
 def _differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> str:
     """How many images differ, by likely reason."""
-    ours, theirs = (
-        part.assign(image_id=part["image_id"].astype(str)).set_index("image_id")
-        for part in (ours, theirs)
-    )
+    ours, theirs = (part.set_index(part["image_id"].astype(str)) for part in (ours, theirs))
     both = ours.index.intersection(theirs.index)
     left, right = ours.loc[both], theirs.loc[both]
     renamed = left["identity"].astype(str) != right["identity"]
     moved = left["split"].fillna("") != right["split"].fillna("")
+    missing = theirs.index.difference(ours.index)
     counts = {
-        "missing here (not in the raw dataset, or unreadable)": len(
-            theirs.index.difference(ours.index)
-        ),
+        "missing here (not in the raw dataset, or unreadable)": len(missing),
         "not in it (the dataset has grown since)": len(ours.index.difference(theirs.index)),
         "of another identity (labels corrected since)": int(renamed.sum()),
         "in another part (another seed or share, or a consequence of the above)": int(moved.sum()),
@@ -101,14 +92,7 @@ def _differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> str:
 
 
 def prove(dataset: str, address: str = published.METADATA_URL) -> str:
-    """Fetch the published metadata of a dataset, divide them again, and compare.
-
-    Args:
-        dataset: one of those whose digests are known.
-        address: see `published.fetch_metadata`.
-
-    Returns:
-        What `compare_with_published` says.
+    """Fetch the published metadata of a dataset, divide them again, and say how they compare.
 
     Raises:
         UserError: the metadata cannot be fetched, or are not the published ones.
@@ -138,10 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def datasets_of(metadata: pd.DataFrame) -> pd.DataFrame:
-    """Of each dataset in a training set: `images`, `individuals` and the `digest` of image ids.
-
-    The digest is that of `splits.digest`, so it is the published one where the split is.
-    """
+    """Of each dataset in a training set: `images`, `individuals`, and the `digest` of image ids."""
     return metadata.groupby("dataset", sort=False).agg(
         images=("image_id", "size"),
         individuals=("identity", "nunique"),

@@ -14,10 +14,8 @@ METADATA_URL = (
     "baselines/data/metadata/datasets"
 )
 
-
-SATURATED = (
-    99  # per cent of the largest flavour, from which a dataset no longer tells flavours apart
-)
+# Per cent of the largest flavour, from which a dataset no longer tells flavours apart.
+SATURATED = 99
 # Signs of datasets whose row says less than it seems to.
 MARKS = {"labels": "†", "split": "‡", "saturated": "*"}
 LEGEND = (
@@ -27,11 +25,9 @@ LEGEND = (
 
 
 def accuracies() -> pd.DataFrame:
-    """The published top-1 accuracies as percentages.
+    """The published top-1 accuracies in per cent: one row per dataset, one column per flavour.
 
-    Returns:
-        One row per dataset, one column per flavour, values in per cent, ordered from
-        the hardest dataset to the easiest by the mean of the row.
+    The hardest dataset comes first, by the mean of the row.
     """
     long = accuracies_long()
     wide = long.pivot(index="dataset", columns="flavour", values="accuracy") * 100
@@ -59,8 +55,7 @@ def remarks() -> pd.DataFrame:
     """What a reader of single rows should know, one row per remark: `dataset, kind, remark`.
 
     Kinds are "labels" (corrected since), "lead" (within the interval), "split" (crops of one
-    photograph) and "saturated": datasets that the largest flavour solves to `SATURATED` per cent
-    or more.
+    photograph) and "saturated" (solved by the largest flavour).
     """
     table, known = accuracies(), pd.read_csv(PUBLISHED / "remarks.csv")
     largest = table.iloc[:, -1]
@@ -128,7 +123,7 @@ def fetch_metadata(dataset: str, address: str = METADATA_URL) -> Path:
         address: of the folder that holds `<dataset>/metadata.csv`.
 
     Returns:
-        The file, to be read by `splits.read`.
+        The file, to be read by `read_metadata`.
 
     Raises:
         UserError: the dataset has none, the file cannot be fetched, or it has another digest.

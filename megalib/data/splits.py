@@ -1,4 +1,4 @@
-"""Splits: closed-set as published, in time, with hidden individuals; and the training set."""
+"""Splits: closed-set as published, in time, and with hidden individuals."""
 
 import numpy as np
 import pandas as pd
@@ -52,35 +52,13 @@ def _sortable(identity: pd.Series) -> pd.Series:
     return numbers
 
 
-def aggregate(metadata: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Join the training parts of several datasets into the training set of a MegaDescriptor.
-
-    Args:
-        metadata: prepared metadata by the name of the dataset.
-
-    Returns:
-        The training rows of all, with the dataset's name in a column of its own and before
-        identity ("LionData_Maskio") and path ("LionData/…"), so that equal names do not meet.
-    """
-    parts = [
-        part[part["split"] == "train"].assign(
-            dataset=name,
-            identity=lambda rows, name=name: name + "_" + rows["identity"],
-            path=lambda rows, name=name: name + "/" + rows["path"],
-        )
-        for name, part in metadata.items()
-    ]
-    return pd.concat(parts)
-
-
 def hide_individuals(metadata: pd.DataFrame, share: float = 0.2, seed: int = 0) -> pd.DataFrame:
     """Make an open-set task of a closed-set split, by taking animals out of the training part.
 
     The test images of a hidden individual then show an animal that the database does not hold.
 
     Args:
-        metadata: one row per image with `identity` and a closed-set `split`, see
-            `splits.add_closed_set_split`.
+        metadata: one row per image with `identity` and the `split` of `add_closed_set_split`.
         share: part of the individuals with test images that is hidden, between 0 and 1; at least
             one is hidden and at least one stays.
         seed: of the choice, which does not depend on the order of the rows.
@@ -103,10 +81,8 @@ def hide_individuals(metadata: pd.DataFrame, share: float = 0.2, seed: int = 0) 
             "hide individuals of a closed-set split only"
         )
     if len(tested) < 2:
-        raise UserError(
-            f"hiding individuals needs two with test images or more, the metadata hold "
-            f"{len(tested)}"
-        )
+        needed = "hiding individuals needs two with test images or more"
+        raise UserError(f"{needed}, the metadata hold {len(tested)}")
     number = min(max(round(share * len(tested)), 1), len(tested) - 1)
     chosen = np.random.default_rng(seed).choice(len(tested), number, replace=False)
     is_new = identity.isin([tested[place] for place in chosen])
@@ -143,9 +119,7 @@ def time_aware_split(metadata: pd.DataFrame, share: float = 0.8) -> pd.DataFrame
     rows = rows[rows["identity"].ne(UNKNOWN) & rows["identity"].notna() & rows["date"].notna()]
     days = rows.groupby("identity")["date"]
     if not (days.nunique() > 1).any():
-        raise UserError(
-            "no known individual was seen on two days: a time-aware split is not possible"
-        )
+        raise UserError("no known individual was seen on two days: no time-aware split is possible")
     from megalib.data.wildlife import splits as wildlife_splits  # takes seconds to import
 
     splitter = wildlife_splits.TimeProportionSplit(share, identity_skip=UNKNOWN)

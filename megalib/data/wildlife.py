@@ -4,9 +4,14 @@ pyinaturalist lets rich take over the display of the whole notebook when it is i
 and figures of every later cell would be shown differently.
 """
 
-from unittest import mock
+import rich.pretty
 
-with mock.patch("rich.pretty.install"):
+_install = rich.pretty.install
+rich.pretty.install = lambda *_, **__: None
+try:
     from wildlife_datasets import datasets, splits
+    from wildlife_datasets.datasets import WildlifeDataset
+finally:
+    rich.pretty.install = _install
 
-__all__ = ["datasets", "splits"]
+__all__ = ["WildlifeDataset", "datasets", "splits"]

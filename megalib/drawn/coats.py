@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 from scipy.spatial import cKDTree
 
 TILE = 256  # pixels along a tile's side
 CELLS = 16  # stripes or cells along a tile's side
-
 # Steps of an additive recurrence that fills a seven-dimensional cube evenly: powers of the inverse
 # of the root of x**8 = x + 1 (M. Roberts, 2018, "The unreasonable effectiveness of quasirandom
 # sequences"). Individual i's traits do not depend on how many others there are.
@@ -22,23 +22,14 @@ _RECURRENCE = 1.0969815577985598 ** -np.arange(1.0, 8.0)
 
 @dataclass(frozen=True)
 class Traits:
-    """What is individual in a coat beside its layout.
+    """What is individual in a coat beside its layout."""
 
-    Attributes:
-        scale: Size of the pattern's elements relative to the species' mean, 0.55 to 1.6.
-        stretch: Ratio of an element's length to its width, 1 to 2.8.
-        angle: Tilt of the pattern in radians, -0.8 to 0.8.
-        density: Share of the dark (or marked) part, -1 (sparse) to 1 (dense).
-        tone: Ground colour of the coat, 0 (pale) to 1 (rich).
-        tint: RGB factors within 12 % of 1.
-    """
-
-    scale: float
-    stretch: float
-    angle: float
-    density: float
-    tone: float
-    tint: tuple[float, float, float]
+    scale: float  # size of the pattern's elements relative to the species' mean, 0.55 to 1.6
+    stretch: float  # ratio of an element's length to its width, 1 to 2.8
+    angle: float  # tilt of the pattern in radians, -0.8 to 0.8
+    density: float  # share of the dark (or marked) part, -1 (sparse) to 1 (dense)
+    tone: float  # ground colour of the coat, 0 (pale) to 1 (rich)
+    tint: tuple[float, float, float]  # RGB factors within 12 % of 1
 
 
 def traits(seed: int, species: int, individual: int) -> Traits:
@@ -56,7 +47,7 @@ def traits(seed: int, species: int, individual: int) -> Traits:
     )
 
 
-def stripe_tile(rng: np.random.Generator) -> np.ndarray:
+def stripe_tile(rng: Generator) -> np.ndarray:
     """Make a periodic tile of stripes that run vertically and fork here and there.
 
     White noise keeps only frequencies near one wave vector; the phase of the complex result is a
@@ -72,7 +63,7 @@ def stripe_tile(rng: np.random.Generator) -> np.ndarray:
     return np.cos(np.angle(np.fft.ifft2(np.fft.fft2(noise) * band))).astype(np.float32)
 
 
-def cell_tile(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def cell_tile(rng: Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Make a periodic cellular tile (S. Worley, 1996, "A cellular texture basis function").
 
     Returns:
@@ -115,48 +106,3 @@ def pattern_space(
     cosine, sine = np.cos(angle), np.sin(angle)
     size = cell * own.scale
     return (cosine * x + sine * y) / (size * stretch), (cosine * y - sine * x) * stretch / size
-
-
-def smoothstep(low: float, high: float, x: np.ndarray) -> np.ndarray:
-    """Rise smoothly from 0 at `low` to 1 at `high` (either may be the larger)."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def soft_noise(rng: np.random.Generator, shape: tuple[int, int], size: float) -> np.ndarray:
-    """Make smooth noise of about unit range (-1 to 1), float32, blobs about `size` pixels wide."""
-    coarse = (max(2, int(shape[0] / size) + 2), max(2, int(shape[1] / size) + 2))
-    small = rng.uniform(-1, 1, coarse).astype(np.float32)
-    return cv2.resize(small, shape[::-1], interpolation=cv2.INTER_CUBIC)
-
-
-def flood(shape: tuple[int, ...], colour: tuple[float, ...] | np.ndarray) -> np.ndarray:
-    """Make a picture of one RGB colour; float32 (height, width, 3)."""
-    return cv2.merge([np.full(shape[:2], c, np.float32) for c in colour])
-
-
-def mix(
-    base: np.ndarray, other: tuple[float, ...] | np.ndarray, share: np.ndarray | float
-) -> np.ndarray:
-    """Blend a colour or a picture into another.
-
-    Args:
-        base: float32 (height, width, 3).
-        other: An RGB colour, or a picture like `base`.
-        share: Weight of `other`, 0 to 1, one or one per pixel.
-
-    Returns:
-        A new picture like `base`.
-    """
-    if np.ndim(other) == 1 and np.ndim(share) == 0:
-        return cv2.add(base * np.float32(1 - share), (*(share * c for c in other), 0.0))
-    if np.ndim(other) == 1:
-        other = flood(base.shape, other)
-    weight = np.broadcast_to(np.asarray(share, np.float32), base.shape[:2])
-    weight = np.ascontiguousarray(weight)
-    return cv2.blendLinear(base, other, 1 - weight, weight)
-
-
-def scaled(picture: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """Multiply a float32 picture (height, width, 3) by a factor per pixel (height, width)."""
-    return picture * cv2.merge([np.asarray(factor, np.float32)] * 3)

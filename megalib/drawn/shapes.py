@@ -9,46 +9,37 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
-from megalib.drawn.coats import mix, smoothstep
+from megalib.drawn.pixels import mix, smoothstep
 
 SUBPIXEL_BITS = 4  # cv2 draws polygons at a sixteenth of a pixel
 MAP_STEP = 12  # the map from picture to coat is computed at every twelfth pixel
 RELIEF_STEP = 3  # shading is smooth, so a third of the resolution is enough
 
+Point = tuple[float, float]
+Size = tuple[int, int]  # width and height in pixels
+Map = Callable[[np.ndarray], np.ndarray]  # from points (n, 2) to points (n, 2)
+
 
 @dataclass(frozen=True)
 class Piece:
-    """One part of an animal.
+    """One part of an animal."""
 
-    Attributes:
-        rest: Control points of the closed outline at rest, float (n, 2).
-        posed: The same points in the pose, float (n, 2).
-        sheet: Name of the coat sheet.
-        far: Whether the part is on the side turned away from the viewer, hence in shade.
-        lift: Height of a part that lies upon the others; 0 for one that grows out of them.
-    """
-
-    rest: np.ndarray
-    posed: np.ndarray
-    sheet: str
-    far: bool = False
-    lift: float = 0.0
+    rest: np.ndarray  # control points of the closed outline at rest, float (n, 2)
+    posed: np.ndarray  # the same points in the pose, float (n, 2)
+    sheet: str  # name of the coat sheet
+    far: bool = False  # whether it is on the side turned away from the viewer, hence in shade
+    lift: float = 0.0  # height of a part that lies upon the others; 0 for one that grows out
 
 
 @dataclass(frozen=True)
 class Light:
-    """Light of a picture.
+    """Light of a picture."""
 
-    Attributes:
-        direction: Unit vector towards the light: right, down, to the viewer.
-        sun: RGB strength of the direct light.
-        sky: RGB strength of the light from all around.
-    """
-
-    direction: tuple[float, float, float]
-    sun: tuple[float, float, float]
-    sky: tuple[float, float, float]
+    direction: tuple[float, float, float]  # unit vector towards it: right, down, to the viewer
+    sun: tuple[float, float, float]  # RGB strength of the direct light
+    sky: tuple[float, float, float]  # RGB strength of the light from all around
 
 
 def spline(points: np.ndarray, steps: int = 8) -> np.ndarray:
@@ -69,12 +60,7 @@ def turn(points: np.ndarray, pivot: np.ndarray, angle: float | np.ndarray) -> np
     return np.stack([cosine * dx - sine * dy, sine * dx + cosine * dy], axis=-1) + pivot
 
 
-def bend(
-    points: np.ndarray,
-    pivot: tuple[float, float],
-    towards: tuple[float, float],
-    angle: float,
-) -> np.ndarray:
+def bend(points: np.ndarray, pivot: Point, towards: Point, angle: float) -> np.ndarray:
     """Turn what lies beyond `pivot` in the direction of `towards`, with a soft transition."""
     start, axis = np.array(pivot), np.array(towards, float) - pivot
     along = (points - start) @ axis / (axis @ axis)
@@ -99,15 +85,38 @@ def limb(joints: np.ndarray, radii: list[float], cap: float = 0.8) -> np.ndarray
     return np.vstack([joints + offset, tip, (joints - offset)[::-1], root])
 
 
-def thin_plate(sites: np.ndarray, values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Fit the smoothest map through given points (F. L. Bookstein, 1989, thin-plate splines).
+def walk(
+    legs: dict[str, tuple[np.ndarray, list[float], float]], ground: float, rng: Generator
+) -> list[Piece]:
+    """Pose four legs somewhere in a walk.
 
     Args:
-        sites: Points, (n, 2).
-        values: What they map to, (n, 2).
+        legs: For "hind" and "front": joints, radii, and the sense in which the knee bends.
+        ground: Height of the ground, on which resting feet stand.
+        rng: Source of phase and length of the step.
+    """
+    step, phase = rng.uniform(0.05, 0.34), rng.uniform(0, 2 * np.pi)
+    pieces = []
+    for i, (name, far) in enumerate([(n, f) for f in (True, False) for n in ("hind", "front")]):
+        joints, radii, knee = legs[name]
+        beat = phase + np.pi * (far + 0.5 * (name == "front")) + 0.25 * (i % 2)
+        lifted = max(0.0, np.cos(beat)) * min(1, 3 * step)
+        angles = [-step * np.sin(beat), 0.35 * lifted, knee * 0.8 * lifted, 0.5 * lifted]
+        posed = swing(joints, angles[: len(joints) - 1])
+        rest_ground = ground - 12 * far
+        if lifted < 0.15:  # a standing leg reaches the ground
+            top, foot = posed[0, 1], posed[-1, 1]
+            reach = (rest_ground - (ground - joints[-1, 1]) - top) / (foot - top)
+            posed[:, 1] = top + (posed[:, 1] - top) * reach
+        posed[:, 0] += 8 * far
+        pieces.append(Piece(limb(joints, radii), limb(posed, radii), "legs", far))
+    return pieces
 
-    Returns:
-        A function from (m, 2) to (m, 2).
+
+def thin_plate(sites: np.ndarray, values: np.ndarray) -> Map:
+    """Fit the smoothest map that takes sites (n, 2) to values (n, 2).
+
+    F. L. Bookstein (1989), "Principal warps: thin-plate splines".
     """
 
     def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -123,9 +132,7 @@ def thin_plate(sites: np.ndarray, values: np.ndarray) -> Callable[[np.ndarray], 
     return lambda x: kernel(x, sites) @ weights[:n] + weights[n] + x @ weights[n + 1 :]
 
 
-def dense_map(
-    fit: Callable[[np.ndarray], np.ndarray], x: int, y: int, width: int, height: int
-) -> np.ndarray:
+def dense_map(fit: Map, x: int, y: int, width: int, height: int) -> np.ndarray:
     """Evaluate a smooth map on a pixel rectangle; float32 of shape (height, width, 2)."""
     columns, rows = width // MAP_STEP + 2, height // MAP_STEP + 2
     # cv2.resize puts sample centres at (i + 0.5) * step - 0.5.
@@ -146,11 +153,7 @@ def fill(shape: tuple[int, int], outline: np.ndarray) -> np.ndarray:
 
 
 def render(
-    pieces: list[Piece],
-    sheets: dict[str, np.ndarray],
-    place: Callable[[np.ndarray], np.ndarray],
-    size: tuple[int, int],
-    light: Light,
+    pieces: list[Piece], sheets: dict[str, np.ndarray], place: Map, size: Size, light: Light
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw an animal.
 
@@ -158,8 +161,8 @@ def render(
         pieces: Its parts, those behind first.
         sheets: Coats, uint8 (h, w, 4), RGB and opacity.
         place: Moves points of the animal's frame into the picture.
-        size: Width and height of the picture.
-        light: The light.
+        size: Of the picture.
+        light: That falls on the animal.
 
     Returns:
         Colours, float32 (height, width, 3), 0 to 1, and opacity, float32 (height, width), 0 to 1.
@@ -178,10 +181,7 @@ def render(
 
 
 def _paint(
-    pieces: list[Piece],
-    sheets: dict[str, np.ndarray],
-    place: Callable[[np.ndarray], np.ndarray],
-    size: tuple[int, int],
+    pieces: list[Piece], sheets: dict[str, np.ndarray], place: Map, size: Size
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lay the coats over one layer of parts: flat colours, opacity and relief (coarse)."""
     width, height = size
@@ -197,9 +197,8 @@ def _paint(
             continue
         mask = fill((bottom - y, right - x), outline - [x, y])
         lookup = dense_map(thin_plate(posed, piece.rest), x, y, right - x, bottom - y)
-        coat = cv2.remap(
-            sheets[piece.sheet], lookup, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        edge = {"interpolation": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
+        coat = cv2.remap(sheets[piece.sheet], lookup, None, **edge)
         alpha = mask.astype(np.float32) * coat[..., 3] * (1 / 255**2)
         here = (slice(y, bottom), slice(x, right))
         rgb = coat[..., :3] * np.float32(1 / 255)
@@ -224,7 +223,7 @@ def _raise(relief: np.ndarray, outline: np.ndarray, lift: float) -> None:
         relief[here] = np.maximum(relief[here], bulge)
 
 
-def _shade(relief: np.ndarray, light: Light, size: tuple[int, int], tone: float) -> np.ndarray:
+def _shade(relief: np.ndarray, light: Light, size: Size, tone: float) -> np.ndarray:
     """Turn a relief into RGB light: Lambert's law and a sky above, times `tone`."""
     soft = 0.5 * cv2.GaussianBlur(relief, (0, 0), 1.6) + 0.5 * cv2.GaussianBlur(relief, (0, 0), 5)
     slope_x = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=1 / 8)

@@ -2,7 +2,8 @@
 
 ::
 
-    metrics → results of a run; mistakes, days, new animals and sensitivity look closer
+    metrics → results of each method → comparison of methods → charts
+    mistakes, new_animals (open_set, calibration), days and sensitivity look closer
 """
 
 import lazy_loader
@@ -10,13 +11,14 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "charts",
+        "comparison",
         "days",
         "measured",
         "metrics",
         "mistakes",
         "new_animals",
         "open_set",
-        "plots",
         "results",
         "sensitivity",
     ],

@@ -15,7 +15,7 @@ from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
 from megalib.evaluation import metrics
 from megalib.files.places import Run, inside
-from megalib.retrieval import inference, matching
+from megalib.retrieval import features, matching
 
 THUMBNAILS_OF = 256  # pixels, the prepared size that is shrunk
 
@@ -81,7 +81,7 @@ def _compared(
     """The accuracies of several ways to search each dated dataset, by network and thumbnails."""
     tables = [pd.DataFrame()]
     for dataset in datasets:
-        metadata, embeddings = inference.embedded(run, flavour, dataset)
+        metadata, embeddings = features.embedded(run, flavour, dataset)
         if "date" not in metadata:
             continue
         descriptors = {"network": embeddings, "thumbnails": thumbnails(run, dataset)}

@@ -30,7 +30,7 @@ def read(stage: str) -> pd.DataFrame:
     return pd.read_csv(file(stage), dtype=TEXT)
 
 
-def record(stage: str, rows: pd.DataFrame, kind: list[str]) -> None:
+def keep(stage: str, rows: pd.DataFrame, kind: list[str]) -> None:
     """Add rows to the measurements of a stage, in place of older ones of their kind.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import recall_score
 
-from megalib.retrieval.ranking import Ranks
+from megalib.retrieval.found import Ranks
 
 
 def top_k(ranks: Ranks, k: int) -> float:

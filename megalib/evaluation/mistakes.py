@@ -1,18 +1,26 @@
 """Where a network is right and wrong: confused pairs, hard images, similarities, a projection."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 import torch
-from PIL import Image
+from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from megalib.data.images import inference_transform
+from megalib.data.images import load
 from megalib.errors import UserError, choose
+from megalib.files.places import inside
+from megalib.files.plain import in_figure
 from megalib.flavours import Flavour
-from megalib.retrieval import features, search
+from megalib.look import RIGHT, WRONG, hide_frame, legend, picture_in_box, wrapped
+from megalib.models.tensors import inference_transform
+from megalib.retrieval import extraction, search
 
 PROJECTIONS = ("pca", "tsne")
 
@@ -52,6 +60,25 @@ def hardest_images(matches: pd.DataFrame, most: int = 8) -> pd.DataFrame:
     return wrong.sort_values("rank", ascending=False, kind="stable").head(most)
 
 
+def plot_hardest(folder: Path, rows: pd.DataFrame) -> Figure:
+    """Queries above the wrong images that were nearest, with the rank of the first right one.
+
+    Args:
+        folder: of the prepared images.
+        rows: of `hardest_images`.
+    """
+    figure, axes = plt.subplots(2, len(rows), figsize=(1.3 * len(rows), 3.3), squeeze=False)
+    for row, (above, below) in zip(rows.itertuples(), axes.T, strict=True):
+        for axis, path in ((above, row.path), (below, row.match_path)):
+            picture_in_box(axis, load(inside(folder, path)))
+        above.set_title(wrapped(row.identity), fontsize=8, fontweight="normal")
+        below.set_title(wrapped(row.predicted), fontsize=8, color=WRONG)
+        below.set_xlabel(f"right one at {row.rank + 1}", fontsize=8)
+    axes[0, 0].set_ylabel("query", fontsize=9)
+    axes[1, 0].set_ylabel("nearest image", fontsize=9)
+    return figure
+
+
 def pair_similarities(
     metadata: pd.DataFrame, rows: np.ndarray, pairs: int = 20_000, seed: int = 0
 ) -> pd.DataFrame:
@@ -87,6 +114,26 @@ def pair_similarities(
     return pd.DataFrame({"similarity": similarity, "same": np.arange(len(both)) < len(same)})
 
 
+def plot_pair_similarities(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Histograms of similarities of the same and of different individuals, one panel a dataset.
+
+    Args:
+        tables: of `pair_similarities`, by dataset.
+    """
+    figure, axes = plt.subplots(
+        1, len(tables), figsize=(8, 2.6), sharex=True, sharey=True, squeeze=False
+    )
+    for axis, (name, table) in zip(axes[0], tables.items(), strict=True):
+        for same, label, colour in ((True, "same", RIGHT), (False, "different", WRONG)):
+            values = table.loc[table["same"] == same, "similarity"]
+            axis.hist(values, bins=40, density=True, alpha=0.6, color=colour, label=label)
+        axis.set_title(in_figure(name), fontsize=9)
+        axis.set_yticks([])
+    figure.supxlabel("cosine similarity of two images", fontsize=10)
+    axes[0, 0].legend(frameon=False, fontsize=8, title="individual", title_fontsize=8)
+    return figure
+
+
 def projection(rows: np.ndarray, method: str = "tsne", seed: int = 0) -> np.ndarray:
     """Lay embeddings out in a plane, near ones near each other, by scikit-learn.
 
@@ -109,6 +156,31 @@ def projection(rows: np.ndarray, method: str = "tsne", seed: int = 0) -> np.ndar
     return TSNE(2, perplexity=perplexity, metric="cosine", random_state=seed).fit_transform(unit)
 
 
+def plot_projection(plane: np.ndarray, identity: np.ndarray, is_test: np.ndarray) -> Figure:
+    """Embeddings in a plane: colour and shape for the individual, filled for test images.
+
+    Args:
+        plane: of `projection`, (n, 2).
+        identity: text (n,).
+        is_test: bool (n,).
+    """
+    names = np.unique(identity)
+    colours, shapes = sns.color_palette("colorblind", 10), "os^Dv<>Ph*X"
+    figure, axis = plt.subplots(figsize=(8, 4.6))
+    marks = []
+    for number, name in enumerate(names):
+        own = identity == name
+        style = {"color": colours[number % 10], "marker": shapes[number % len(shapes)], "s": 28}
+        style["rasterized"] = True  # thousands of points would make a large page
+        marks.append(axis.scatter(*plane[own & is_test].T, **style))
+        axis.scatter(*plane[own & ~is_test].T, **style, alpha=0.25)
+    axis.set(xticks=[], yticks=[])
+    if len(names) <= 40:
+        place = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "ncols": 2}
+        legend(axis, marks, names, fontsize=7, **place)
+    return figure
+
+
 @dataclass(frozen=True)
 class SimilarityMap:
     """Which places of two images make them similar.
@@ -124,7 +196,7 @@ class SimilarityMap:
 
 @torch.inference_mode()
 def similarity_map(
-    model: torch.nn.Module, flavour: Flavour, query: Image.Image, match: Image.Image
+    model: torch.nn.Module, flavour: Flavour, query: Path, match: Path
 ) -> SimilarityMap:
     """Divide the similarity of two images among the places of each, exactly.
 
@@ -135,16 +207,17 @@ def similarity_map(
     Args:
         model: a Swin by timm without a head; it comes back in the mode it was in.
         flavour: says how images are transformed.
-        query: RGB image.
-        match: RGB image.
+        query: file of the prepared image.
+        match: file of the prepared image that is compared with it.
 
     Raises:
-        UserError: the embedding is no mean over places, as in the networks of CLIP and DINOv2.
+        UserError: an image cannot be read, or the embedding is no mean over places, as in the
+            networks of CLIP and DINOv2.
     """
     device = next(model.parameters()).device
     transform = inference_transform(flavour)
-    pixels = torch.stack([transform(query), transform(match)]).to(device)
-    with features.evaluating(model):
+    pixels = torch.stack([transform(load(file)) for file in (query, match)]).to(device)
+    with extraction.evaluating(model):
         places, whole = model.forward_features(pixels).float(), model(pixels).float()
     means = places.mean(dim=(1, 2)) if places.ndim == 4 else None
     if means is None or means.shape != whole.shape or not torch.allclose(means, whole, atol=1e-4):
@@ -158,3 +231,35 @@ def similarity_map(
         (places[one] @ unit[other] / lengths[one]).cpu().numpy() for one, other in ((0, 1), (1, 0))
     ]
     return SimilarityMap(float(unit[0] @ unit[1]), *shares)
+
+
+def plot_similarity_map(query: Path, match: Path, found: SimilarityMap) -> Figure:
+    """Two images, and below each how much its places add to their similarity.
+
+    Args:
+        query: file of the prepared image.
+        match: file of the prepared image that is compared with it.
+        found: of `similarity_map`.
+    """
+    shares = found.query, found.match
+    most = max(np.abs(part).max() for part in shares)
+    figure, axes = plt.subplots(2, 2, figsize=(6.4, 5.6))
+    for column, (file, part) in enumerate(zip((query, match), shares, strict=True)):
+        image = load(file)
+        axes[0, column].imshow(image)
+        axes[0, column].set_title(("query", "nearest image")[column], fontsize=10)
+        axes[1, column].imshow(image.convert("L"), cmap="gray")
+        heat = axes[1, column].imshow(
+            part,
+            extent=(0, image.width, image.height, 0),
+            cmap="PuOr_r",
+            vmin=-most,
+            vmax=most,
+            alpha=0.6,
+            interpolation="bilinear",
+        )
+        for axis in axes[:, column]:
+            hide_frame(axis)
+    figure.colorbar(heat, ax=axes, shrink=0.6, label="share of the similarity")
+    figure.suptitle(f"cosine {found.similarity:.2f}", fontsize=10)
+    return figure

@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from megalib.data import splits
 from megalib.errors import UserError
-from megalib.evaluation import open_set
+from megalib.evaluation import calibration, open_set
 from megalib.files.places import Run
-from megalib.retrieval import inference, matching
+from megalib.look import QUIET, RIGHT, WRONG
+from megalib.retrieval import features, matching
 
 JUDGED = ["individuals", "threshold", "BAKS", "BAUS", "geometric mean"]
 
 
-def matches(
+def hide_and_match(
     run: Run,
     flavour: str,
     datasets: Sequence[str],
@@ -41,7 +44,7 @@ def matches(
     """
     tables = []
     for dataset in datasets:
-        metadata, rows = inference.embedded(run, flavour, dataset)
+        metadata, rows = features.embedded(run, flavour, dataset)
         try:
             hidden = splits.hide_individuals(metadata, share, seed)
         except UserError as error:
@@ -57,20 +60,57 @@ def matches(
     return pd.concat(tables, ignore_index=True)
 
 
+def plot_similarities(matches: pd.DataFrame) -> Figure:
+    """Histograms of the similarity of the nearest image, of known and of new animals.
+
+    Args:
+        matches: of `hide_and_match`.
+    """
+    figure, axis = plt.subplots(figsize=(8, 3))
+    for is_new, label, colour in ((False, "known animals", RIGHT), (True, "new animals", WRONG)):
+        values = matches.loc[matches["is_new"] == is_new, "similarity"]
+        axis.hist(values, bins=30, density=True, alpha=0.6, color=colour, label=label)
+    axis.set(xlabel="cosine similarity of the nearest image", ylabel="density")
+    axis.legend(frameon=False)
+    return figure
+
+
+def plot_thresholds(roc: pd.DataFrame, sweep: pd.DataFrame) -> Figure:
+    """What thresholds do: new animals found against false alarms, and balanced accuracies.
+
+    Args:
+        roc: of `open_set.known_unknown_roc`.
+        sweep: of `open_set.sweep`.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
+    left.plot(100 * roc["false_alarms"], 100 * roc["found"], color=RIGHT)
+    left.plot([0, 100], [0, 100], color=QUIET, linestyle=":")
+    left.set(xlabel="known animals called new, %", ylabel="new animals found, %")
+    for column, label, style in (
+        ("baks", "known individuals (BAKS)", "--"),
+        ("baus", "new individuals (BAUS)", ":"),
+        ("geometric_mean", "geometric mean", "-"),
+    ):
+        right.plot(sweep["threshold"], 100 * sweep[column], style, label=label)
+    right.set(xlabel="threshold", ylabel="balanced accuracy, %")
+    right.legend(frameon=False, fontsize=8)
+    return figure
+
+
 def chosen_and_judged(
     matches: pd.DataFrame, seed: int, report: Callable[[str], None] = print
 ) -> pd.DataFrame:
     """Choose a threshold on one half of the individuals and judge it on the other.
 
     Args:
-        matches: of `matches`.
+        matches: of `hide_and_match`.
         seed: of the halves.
         report: takes a line where that is not possible.
 
     Returns:
         Two rows, "chosen on" and "judged on": number of `individuals`, the `threshold`, and
-        `BAKS`, `BAUS` and their `geometric mean`, see `open_set`, in [0, 1]. No rows where a half
-        lacks known or new individuals.
+        `BAKS`, `BAUS` and their `geometric mean` in [0, 1], see `open_set.sweep`. No rows where a
+        half lacks known or new individuals.
     """
     first, second = (pd.concat(part) for part in zip(*_halves_of_kinds(matches, seed), strict=True))
     try:
@@ -98,13 +138,8 @@ def _halves(matches: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFra
 
 def _judged(part: pd.DataFrame, threshold: float) -> list[float]:
     """A row of `chosen_and_judged`."""
-    identity, is_new = part["identity"].to_numpy(), part["is_new"].to_numpy()
-    similarity = part["similarity"].to_numpy()
-    decided = open_set.decide(part["predicted"].to_numpy(), similarity, threshold)
-    known = open_set.baks(identity, decided, is_new)
-    unknown = open_set.baus(decided, is_new, identity)
-    mean = open_set.geometric_mean(known, unknown)
-    return [part["identity"].nunique(), threshold, known, unknown, mean]
+    scores = open_set.sweep(part, [threshold]).iloc[0]
+    return [part["identity"].nunique(), *scores[["threshold", "baks", "baus", "geometric_mean"]]]
 
 
 def calibrated(
@@ -118,9 +153,9 @@ def calibrated(
         report: takes a line where that is not possible.
 
     Returns:
-        For each method of `open_set.CALIBRATIONS` the rows of `open_set.reliability` of the second
-        half, with `method` and its expected calibration `error`. No rows where the matches of the
-        first half are all right or all wrong, or the second half is empty.
+        For each method of `calibration.CALIBRATIONS` the rows of `calibration.reliability` of the
+        second half, with `method` and its expected calibration `error`. No rows where the matches
+        of the first half are all right or all wrong, or the second half is empty.
     """
     learn, judge = _halves(known, np.random.default_rng(seed))
     try:
@@ -133,12 +168,40 @@ def calibrated(
 def _reliability(learn: pd.DataFrame, judge: pd.DataFrame) -> pd.DataFrame:
     right = judge["correct"].to_numpy()
     tables = []
-    for method in open_set.CALIBRATIONS:
-        probability_of = open_set.calibrate(
+    for method in calibration.CALIBRATIONS:
+        probability_of = calibration.calibrate(
             learn["similarity"].to_numpy(), learn["correct"].to_numpy(), method
         )
         probability = probability_of(judge["similarity"].to_numpy())
-        error = open_set.expected_calibration_error(probability, right)
-        table = open_set.reliability(probability, right)
+        error = calibration.expected_calibration_error(probability, right)
+        table = calibration.reliability(probability, right)
         tables.append(table.assign(method=method, error=error))
     return pd.concat(tables, ignore_index=True)
+
+
+def plot_reliability(table: pd.DataFrame) -> Figure:
+    """Share of right matches against the probability they were given, one line per method.
+
+    Args:
+        table: of `calibrated`.
+    """
+    figure, axis = plt.subplots(figsize=(8, 3.4))
+    axis.plot([0, 100], [0, 100], color=QUIET, linestyle=":", label="as often as said")
+    for (method, rows), style in zip(table.groupby("method"), ("o-", "s--"), strict=False):
+        axis.plot(100 * rows["probability"], 100 * rows["share_right"], style, label=method)
+    axis.set(xlabel="probability of being right, as calibrated, %", ylabel="right, %")
+    axis.legend(frameon=False)
+    return figure
+
+
+def plot_rejection(curve: pd.DataFrame) -> Figure:
+    """Accuracy among the answered queries against the share that is answered.
+
+    Args:
+        curve: of `open_set.rejection_curve`.
+    """
+    figure, axis = plt.subplots(figsize=(8, 3))
+    axis.plot(100 * curve["kept"], 100 * curve["accuracy"], color=RIGHT)
+    axis.set(xlabel="answered, the most similar first, %", ylabel="right among them, %")
+    axis.set(xlim=(0, 100), ylim=(0, 102))
+    return figure

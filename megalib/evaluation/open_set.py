@@ -1,25 +1,17 @@
-"""Animals that are not in the database: to find them, to count mistakes, to say how sure.
+"""Animals that are not in the database: to find them, and to count mistakes.
 
 A nearest image exists for every query, also for an animal never seen before. Its similarity tells
 more: below a threshold the animal is called new. Everything here works on similarities, predicted
 and true identities alone, so on the matches of any method, see `matching.match`.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
-from sklearn.calibration import calibration_curve
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score, roc_curve
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from megalib.data.metadata import UNKNOWN
-from megalib.errors import UserError, choose
+from megalib.errors import UserError
 
-CALIBRATIONS = ("isotonic", "logistic")
 MARGIN = 0.01  # of the outermost thresholds beyond the least and the greatest similarity
 THRESHOLDS = 200  # at most so many in a sweep
 
@@ -40,7 +32,7 @@ def known_unknown_roc(is_new: np.ndarray, similarity: np.ndarray) -> pd.DataFram
     Raises:
         UserError: the queries are all known or all new.
     """
-    is_new, similarity = _both_kinds(is_new), _as_float(similarity)
+    is_new, similarity = _both_kinds(is_new), as_float(similarity)
     # A new animal is the positive case, so that low similarity must be a high score. Keeping all
     # points gives one per distinct score after the first, where nothing is called new.
     false_alarms, found, _ = roc_curve(is_new, -similarity, drop_intermediate=False)
@@ -65,7 +57,7 @@ def known_unknown_auc(is_new: np.ndarray, similarity: np.ndarray) -> float:
     Raises:
         UserError: the queries are all known or all new.
     """
-    return float(roc_auc_score(_both_kinds(is_new), -_as_float(similarity)))
+    return float(roc_auc_score(_both_kinds(is_new), -as_float(similarity)))
 
 
 def decide(predicted: np.ndarray, similarity: np.ndarray, threshold: float) -> np.ndarray:
@@ -77,54 +69,10 @@ def decide(predicted: np.ndarray, similarity: np.ndarray, threshold: float) -> n
         threshold: the least similarity at which a prediction stands.
 
     Returns:
-        The predicted identity, or `splits.UNKNOWN` where the similarity lies below the threshold,
+        The predicted identity, or `metadata.UNKNOWN` where the similarity lies below the threshold,
         text (n,).
     """
-    return np.where(_as_float(similarity) < threshold, UNKNOWN, np.asarray(predicted, dtype=str))
-
-
-def baks(identity: np.ndarray, decided: np.ndarray, is_new: np.ndarray) -> float:
-    """Balanced accuracy on known samples, as in AnimalCLEF 2025.
-
-    BAKS = mean over the known individuals of the share of their queries decided rightly. A known
-    animal that is called new counts as wrong. `wildlife_datasets.metrics.BAKS` is the same.
-
-    Args:
-        identity: the truth, text (n,).
-        decided: see `decide`, text (n,).
-        is_new: whether each query shows an animal that the database does not hold, bool (n,).
-
-    Returns:
-        A number in [0, 1].
-
-    Raises:
-        UserError: no query shows a known individual.
-    """
-    identity, known = np.asarray(identity), ~np.asarray(is_new, dtype=bool)
-    right = identity[known] == np.asarray(decided)[known]
-    return _balanced(right, _known_codes(identity[known]))
-
-
-def baus(decided: np.ndarray, is_new: np.ndarray, identity: np.ndarray) -> float:
-    """Balanced accuracy on unknown samples, as in AnimalCLEF 2025.
-
-    BAUS = mean over the new individuals of the share of their queries called new.
-    `wildlife_datasets.metrics.BAUS` is the same.
-
-    Args:
-        decided: see `decide`, text (n,).
-        is_new: whether each query shows an animal that the database does not hold, bool (n,).
-        identity: the truth, text (n,).
-
-    Returns:
-        A number in [0, 1].
-
-    Raises:
-        UserError: no query shows a new individual.
-    """
-    is_new = np.asarray(is_new, dtype=bool)
-    right = np.asarray(decided)[is_new] == UNKNOWN
-    return _balanced(right, _new_codes(np.asarray(identity)[is_new]))
+    return np.where(as_float(similarity) < threshold, UNKNOWN, np.asarray(predicted, dtype=str))
 
 
 def geometric_mean(baks: float, baus: float) -> float:
@@ -133,21 +81,25 @@ def geometric_mean(baks: float, baus: float) -> float:
 
 
 def sweep(matches: pd.DataFrame, thresholds: np.ndarray | None = None) -> pd.DataFrame:
-    """Balanced accuracies at every threshold, to choose one.
+    """Balanced accuracies at every threshold, to choose one; both as in AnimalCLEF 2025.
+
+    BAKS = mean over the known individuals of the share of their queries decided rightly: a known
+    animal that is called new counts as wrong. BAUS = mean over the new individuals of the share of
+    their queries called new. `BAKS` and `BAUS` of `wildlife_datasets.metrics` are the same.
 
     Choose on one set of queries and report on another: the best row of a set flatters it.
 
     Args:
         matches: one row per query with `identity`, `predicted` and `similarity`, see
-            `matching.match`, and `is_new`, see `hide_individuals`. The matches stand in the
+            `matching.match`, and `is_new`, see `splits.hide_individuals`. The matches stand in the
             order of the test rows of the metadata, so that their flags can be put beside them:
             `matches.assign(is_new=metadata.loc[metadata["split"] == "test", "is_new"].to_numpy())`
         thresholds: float (k,); without them one between any two neighbouring similarities, one
             below and one above all, thinned evenly to at most 200.
 
     Returns:
-        One row per threshold, in the order given or else rising: `threshold`, `baks`, `baus` and
-        `geometric_mean`, see the functions of these names; all float64.
+        One row per threshold, in the order given or else rising: `threshold`, `baks` and `baus`
+        in [0, 1], and `geometric_mean`, see there; all float64.
 
     Raises:
         UserError: a column is missing, or the queries are all known or all new.
@@ -155,7 +107,7 @@ def sweep(matches: pd.DataFrame, thresholds: np.ndarray | None = None) -> pd.Dat
     missing = {"identity", "predicted", "similarity", "is_new"} - set(matches)
     if missing:
         raise UserError(f"the matches lack the columns {', '.join(sorted(missing))}")
-    similarity = _as_float(matches["similarity"])
+    similarity = as_float(matches["similarity"])
     is_new = matches["is_new"].to_numpy(dtype=bool)
     identity = matches["identity"].to_numpy()
     # The names are turned into numbers once, not at every threshold.
@@ -191,7 +143,7 @@ def rejection_curve(correct: np.ndarray, similarity: np.ndarray) -> pd.DataFrame
     Raises:
         UserError: there are no queries.
     """
-    correct, similarity = np.asarray(correct, dtype=bool), _as_float(similarity)
+    correct, similarity = np.asarray(correct, dtype=bool), as_float(similarity)
     if len(correct) == 0:
         raise UserError("no queries: there is nothing to reject")
     order = np.argsort(-similarity)
@@ -202,99 +154,7 @@ def rejection_curve(correct: np.ndarray, similarity: np.ndarray) -> pd.DataFrame
     return pd.DataFrame({"kept": answered / len(order), "accuracy": right / answered})
 
 
-def calibrate(
-    similarity: np.ndarray, correct: np.ndarray, method: str = "isotonic"
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Learn how likely a match of some similarity is right.
-
-    Fit on one set of queries and apply to another.
-
-    Args:
-        similarity: of each query to its match, float (n,).
-        correct: whether the match is right, bool (n,).
-        method: "isotonic", the best rising staircase (Zadrozny and Elkan, 2002), which needs many
-            queries; or "logistic", 1 / (1 + exp(-(a · similarity + b))) of greatest likelihood
-            (Platt, 1999, but without his smoothed targets), which does with few.
-
-    Returns:
-        A function from similarities, float (m,), to probabilities in [0, 1], float64 (m,). The
-        isotonic one never falls, and stays constant beyond the similarities it was fitted on. The
-        logistic one rises or falls, as the data do.
-
-    Raises:
-        UserError: the method is unknown, or the matches are all right or all wrong.
-    """
-    choose("calibration", method, CALIBRATIONS)
-    similarity, correct = _as_float(similarity), np.asarray(correct, dtype=bool)
-    if correct.all() or not correct.any():
-        raise UserError(
-            f"calibration needs right and wrong matches, {correct.sum()} of {len(correct)} are "
-            "right"
-        )
-    if method == "isotonic":
-        stairs = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
-        stairs.fit(similarity, correct.astype(np.float64))
-        return lambda values: stairs.predict(_as_float(values))
-    # Scaled, since the similarities of a network may all lie close together; C = ∞ is without a
-    # penalty, which would pull the probabilities together.
-    line = make_pipeline(StandardScaler(), LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000))
-    line.fit(similarity[:, None], correct)
-    return lambda values: line.predict_proba(_as_float(values)[:, None])[:, 1]
-
-
-def reliability(probability: np.ndarray, correct: np.ndarray, bins: int = 10) -> pd.DataFrame:
-    """Compare the probabilities with how often matches are right.
-
-    Args:
-        probability: that each match is right, float in [0, 1] of shape (n,), n ≥ 1.
-        correct: whether it is, bool (n,).
-        bins: number of equally wide bins; an edge belongs to the bin below it.
-
-    Returns:
-        One row per bin that is not empty, from low to high: the mean `probability`, the
-        `share_right`, both in [0, 1], and the `count`, int.
-
-    Raises:
-        UserError: there are no matches, or a probability lies outside [0, 1].
-    """
-    probability = _as_float(probability)
-    if len(probability) == 0 or not ((probability >= 0) & (probability <= 1)).all():
-        raise UserError("reliability needs one probability or more, all between 0 and 1")
-    share_right, mean = calibration_curve(
-        np.asarray(correct, dtype=int), probability, n_bins=bins, strategy="uniform"
-    )
-    # scikit-learn does not tell the counts; its bins are these.
-    edges = np.linspace(0, 1, bins + 1)
-    count = np.bincount(np.searchsorted(edges[1:-1], probability))
-    return pd.DataFrame(
-        {"probability": mean, "share_right": share_right, "count": count[count > 0]}
-    )
-
-
-def expected_calibration_error(
-    probability: np.ndarray, correct: np.ndarray, bins: int = 10
-) -> float:
-    """How far probabilities lie from frequencies on average (Naeini et al., 2015).
-
-    ECE = Σ over bins of count / n · abs(share right - mean probability).
-
-    Args:
-        probability: as for `reliability`.
-        correct: as for `reliability`.
-        bins: as for `reliability`.
-
-    Returns:
-        A number in [0, 1]; 0 is best.
-
-    Raises:
-        UserError: as `reliability`.
-    """
-    table = reliability(probability, correct, bins)
-    gaps = (table["share_right"] - table["probability"]).abs()
-    return float(np.average(gaps, weights=table["count"]))
-
-
-def _as_float(values: np.ndarray) -> np.ndarray:
+def as_float(values: np.ndarray) -> np.ndarray:
     """Similarities as float64: numpy rounds a threshold to float32 to compare it with float32."""
     return np.asarray(values, dtype=np.float64)
 

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
 from megalib.data.metadata import read_metadata
 from megalib.files.places import Run
 from megalib.flavours import Flavour
-from megalib.retrieval import features, inference, matching, search
+from megalib.look import QUIET, RIGHT
+from megalib.retrieval import caching, extraction, matching, search
 
 HALF = (0.5, 0.5, 0.5)
 
@@ -43,7 +46,7 @@ def measure(
 ) -> pd.DataFrame:
     """Run every variant on the same network and images; keeps the features of each.
 
-    What is finished is not done again, see `features.cached`. The features lie in a folder of
+    What is finished is not done again, see `caching.cached`. The features lie in a folder of
     their own, beside those of `inference.infer`.
 
     Args:
@@ -69,12 +72,12 @@ def measure(
         metadata = metadata[metadata["split"].notna()]
         first = None
         for name, (changed, precision) in variants(flavour).items():
-            images = inference.images_of(changed, metadata, run, dataset)
+            images = extraction.images_of(changed, metadata, run, dataset)
             file = run.features(
                 f"{flavour.name}-sensitivity", f"{dataset}-{name.replace(' ', '-')}"
             )
             label = f"{dataset}, {name}"
-            found = features.cached(file, model, changed, images, device, workers, precision, label)
+            found = caching.cached(file, model, changed, images, device, workers, precision, label)
             matches = matching.match(metadata, found, device=device)
             first = first or (matches, found)
             rows.append(
@@ -106,3 +109,22 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     told["other answers, %"] = 100 * means["changed"]
     told["cosine to as published"] = means["cosine"]
     return told.rename_axis(None)
+
+
+def plot_variants(table: pd.DataFrame) -> Figure:
+    """Top-1 of each way of inference, a dot per dataset and a bar for their mean, in per cent.
+
+    Args:
+        table: of `measure`.
+    """
+    names = list(table["variant"].unique())
+    figure, axis = plt.subplots(figsize=(8, 0.42 * len(names) + 1.2))
+    for row, name in enumerate(names):
+        values = 100 * table.loc[table["variant"] == name, "accuracy"]
+        axis.scatter(values, np.full(len(values), row), color=QUIET, s=20)
+        axis.scatter(values.mean(), row, color=RIGHT, marker="|", s=260, linewidth=3)
+    axis.set_yticks(np.arange(len(names)), names)
+    axis.set(xlabel="top-1 accuracy, % (grey: a dataset; blue: their mean)", xlim=(0, 102))
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.grid(axis="y", visible=False)
+    return figure

@@ -2,7 +2,7 @@
 
 ::
 
-    photographs (prepared and embedded) → judging (what the known ones teach) → gallery
+    photographs (prepared and embedded) → judging (what the known ones teach) → answers (gallery)
 """
 
 import lazy_loader
@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["plots"],
     submod_attrs={
         "photographs": ["folders", "embed_photographs"],
-        "judging": ["learn", "rank", "in_words", "marked"],
-        "gallery": ["write_page"],
+        "judging": ["learn", "rank", "marked"],
+        "answers": ["write_answers"],
     },
 )

@@ -11,7 +11,7 @@ import torch
 from megalib.data import splits
 from megalib.data.metadata import UNKNOWN
 from megalib.errors import UserError
-from megalib.evaluation import open_set
+from megalib.evaluation import calibration, open_set
 from megalib.files.places import shown
 from megalib.identify.photographs import Photographs
 from megalib.retrieval import matching, search
@@ -43,7 +43,7 @@ def learn(
     Several times, half of the photographs of each individual play the new ones and the other half
     the known ones; for the threshold, a third of the individuals is taken out of the known ones.
     The threshold is the one of greatest geometric mean of BAKS and BAUS, see `open_set.sweep`; the
-    probabilities are a logistic calibration over all candidates, see `open_set.calibrate`. No
+    probabilities are a logistic calibration over all candidates, see `calibration.calibrate`. No
     individual is taken out for these: they hold if the animal is among the known ones. How often
     it is not, nobody can learn from the known ones.
 
@@ -94,7 +94,7 @@ def _calibration(
         )
         similarities.append(similarity.ravel())
         rights.append((names == identity[test, None]).ravel())
-    return open_set.calibrate(np.concatenate(similarities), np.concatenate(rights), "logistic")
+    return calibration.calibrate(np.concatenate(similarities), np.concatenate(rights), "logistic")
 
 
 def rank(

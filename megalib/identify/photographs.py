@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from megalib.data import catalogue, preparation, raw_data
+from megalib.data import catalogue, images, loaders, preparation
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
 from megalib.files import locks
-from megalib.files.places import Run, inside, resolve, shown
+from megalib.files.places import Run, inside, resolve
 from megalib.files.writing import told_if_unwritable
 from megalib.flavours import Flavour
-from megalib.retrieval import features, inference
+from megalib.retrieval import caching, extraction
 
 
 @dataclass(frozen=True)
@@ -53,20 +53,19 @@ def embed_photographs(
         run: where prepared images and features go.
         device: where to compute.
         workers: processes that load images.
-        precision: see `features.extract`.
+        precision: see `extraction.extract`.
 
     Raises:
         UserError: there is no such folder, or no image in it that can be read.
     """
     dataset = catalogue.own_pictures(name, source, named)
-    folder = raw_data.fetch(dataset, run.folder, download=False)
-    metadata = preparation.prepare(dataset, folder, run, [flavour.stored_size])
-    raw = raw_data.open_raw(dataset, folder).df
-    names = dict(zip(raw["image_id"].astype(str), raw["path"], strict=True))
+    raw = loaders.open_raw(dataset, dataset.folder(run.folder))
+    metadata = preparation.prepare(dataset, raw, run, [flavour.stored_size])
+    names = dict(zip(raw.df["image_id"].astype(str), raw.df["path"], strict=True))
     metadata = metadata.assign(photograph=metadata["image_id"].astype(str).map(names))
-    images = inference.images_of(flavour, metadata, run, name)
+    files = extraction.images_of(flavour, metadata, run, name)
     file = run.features(flavour.name, name)
-    rows = features.cached(file, model, flavour, images, device, workers, precision, name)
+    rows = caching.cached(file, model, flavour, files, device, workers, precision, name)
     return Photographs(metadata, rows, run.images(flavour.stored_size, name))
 
 
@@ -120,10 +119,7 @@ def _copy_all(copies: dict[Path, Path], into: Path) -> None:
                 if path not in copies:
                     path.unlink()
         for target, image in copies.items():
-            if not image.is_file():
-                raise UserError(
-                    f"image {shown(image)} is missing: run 1_prepare.ipynb of its dataset again"
-                )
+            images.check_is_there(image)
             if not _is_copy(target, image):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(image, target)

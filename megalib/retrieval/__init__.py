@@ -2,7 +2,7 @@
 
 ::
 
-    features → search → matching (predictions of a run) ← sift, without a network
+    extraction → features → search → matching → predictions ← sift, without a network
 """
 
 import lazy_loader
@@ -11,9 +11,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["sift"],
     submod_attrs={
-        "inference": ["embed", "embedded", "infer", "mean_accuracy"],
+        "extraction": ["embed"],
+        "features": ["embedded"],
         "search": ["neighbours"],
         "matching": ["match"],
+        "inference": ["infer"],
+        "validation": ["mean_accuracy"],
         "plots": ["match_gallery"],
     },
 )

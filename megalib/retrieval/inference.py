@@ -2,66 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-import pandas as pd
 import torch
 
-from megalib.data.images import ImageFiles, inference_transform
 from megalib.data.metadata import read_metadata
-from megalib.errors import UserError
-from megalib.files.places import Run, shown
+from megalib.files.places import Run
 from megalib.flavours import Flavour
-from megalib.retrieval import features, matching
-
-
-def images_of(flavour: Flavour, metadata: pd.DataFrame, run: Run, dataset: str) -> ImageFiles:
-    """The prepared images of a dataset as the network wants them, in the order of the metadata."""
-    folder = run.images(flavour.stored_size, dataset)
-    return ImageFiles(folder, metadata["path"], inference_transform(flavour))
-
-
-def embed(
-    model: torch.nn.Module,
-    flavour: Flavour,
-    metadata: pd.DataFrame,
-    run: Run,
-    dataset: str,
-    device: torch.device,
-    workers: int = 0,
-    precision: str = "fp32",
-) -> np.ndarray:
-    """Embed the images of a dataset, float32 (len(metadata), d), rows as in the metadata."""
-    images = images_of(flavour, metadata, run, dataset)
-    return features.extract(
-        model, images, device, workers=workers, precision=precision, label=dataset
-    )
-
-
-def embedded(run: Run, flavour: str, dataset: str) -> tuple[pd.DataFrame, np.ndarray]:
-    """Metadata of a dataset and the embeddings that `infer` wrote, float32 (len(metadata), d).
-
-    Raises:
-        UserError: the run does not hold the features of all images.
-    """
-    metadata, file = read_metadata(run.metadata(dataset)), run.features(flavour, dataset)
-    rows = features.read(file)
-    if rows is None or len(rows) != len(metadata):
-        raise UserError(f"no features of all images in {shown(file)}: run 3_infer.ipynb first")
-    return metadata, rows
-
-
-def mean_accuracy(
-    model: torch.nn.Module, flavour: Flavour, datasets: Sequence[str], run: Run, workers: int = 0
-) -> float:
-    """Top-1 accuracy in [0, 1] on the test parts, averaged over the datasets; writes nothing."""
-    device = next(model.parameters()).device
-    accuracies = []
-    for dataset in datasets:
-        metadata = read_metadata(run.metadata(dataset))
-        metadata = metadata[metadata["split"].notna()]
-        rows = embed(model, flavour, metadata, run, dataset, device, workers)
-        accuracies.append(matching.match(metadata, rows, device=device)["correct"].mean())
-    return float(np.mean(accuracies))
+from megalib.retrieval import caching, extraction, features, matching, predictions, ranking
+from megalib.retrieval.found import Found
 
 
 def infer(
@@ -76,7 +23,7 @@ def infer(
     k: int = 1,
     weights: str = "trained",
     report: Callable[[str], None] = print,
-) -> dict[str, matching.Found]:
+) -> dict[str, Found]:
     """Embed and match on every dataset; write features and predictions.
 
     Args:
@@ -96,7 +43,7 @@ def infer(
         What was found, by dataset. Its matches are the predictions, see `matching.match`, and also
         have the `rank`, from 0, of the first training image of the right individual, and the path
         of a `twin`: a training image with the same file, or of an embedding that is the same to
-        `matching.TWIN`.
+        `predictions.TWIN`.
 
     Raises:
         UserError: a dataset has not been prepared, or an image is missing.
@@ -106,22 +53,22 @@ def infer(
     found = {}
     for dataset in datasets:
         metadata = read_metadata(run.metadata(dataset))
-        images = images_of(flavour, metadata, run, dataset)
+        images = extraction.images_of(flavour, metadata, run, dataset)
         file = run.features(flavour.name, dataset)
-        rows = features.cached(file, model, flavour, images, device, workers, precision, dataset)
+        rows = caching.cached(file, model, flavour, images, device, workers, precision, dataset)
         matches = matching.match(metadata, rows, k, device)
-        ranks = matching.rank(metadata, rows, device)
+        ranks = ranking.rank(metadata, rows, device)
         matches["rank"] = ranks.first_match
         before = None
         if untrained is not None:
-            random = embed(untrained, flavour, metadata, run, dataset, device, workers)
+            random = extraction.embed(untrained, flavour, metadata, run, dataset, device, workers)
             before = matching.match(metadata, random, k, device)
         report(f"{dataset}: {matches['correct'].sum()} of {len(matches)} test images right")
-        alike = matches[matches["similarity"] > 1 - matching.TWIN]
+        alike = matches[matches["similarity"] > 1 - predictions.TWIN]
         same = dict(zip(alike["path"], alike["match_path"], strict=True))
-        same |= matching.twins(images.folder, metadata)
+        same |= predictions.twins(images.folder, metadata)
         file_of_matches = run.predictions(flavour.name, dataset)
-        matching.write_predictions(dataset, matches, same, file_of_matches, report)
+        predictions.write(dataset, matches, same, file_of_matches, report)
         speed = {"images_per_second": features.images_per_second(file, len(rows))}
-        found[dataset] = matching.Found(metadata, matches, ranks, method, speed, before)
+        found[dataset] = Found(metadata, matches, ranks, method, speed, before)
     return found

@@ -1,24 +1,12 @@
 """Where in the order of nearness a query finds its individual."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 import torch
 
 from megalib.retrieval import search
-
-
-@dataclass(frozen=True)
-class Ranks:
-    """Where each query finds its individual when the database is sorted by nearness.
-
-    `first_match`: int64 (n,), rank from 0 of the first image of the right individual, and the
-    number of database images where there is none. `average_precision`: float64 (n,), NaN there.
-    """
-
-    first_match: np.ndarray
-    average_precision: np.ndarray
+from megalib.retrieval.found import Ranks
+from megalib.retrieval.matching import parts_of
 
 
 def rank_matches(
@@ -69,3 +57,10 @@ def ranks_of_order(right: np.ndarray) -> Ranks:
     hits = (right * (right.cumsum(axis=1) / counts)).sum(axis=1)
     precision = np.where(found, hits / np.maximum(right.sum(axis=1), 1), np.nan)
     return Ranks(first, precision)
+
+
+def rank(metadata: pd.DataFrame, rows: np.ndarray, device: str | torch.device = "cpu") -> Ranks:
+    """Where in the order of nearness the test images find their individual, see `found.Ranks`."""
+    test, train = parts_of(metadata)
+    identity = metadata["identity"].to_numpy()
+    return rank_matches(rows[test], rows[train], identity[test], identity[train], device)

@@ -21,7 +21,8 @@ from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
 from megalib.files.places import Run, inside
 from megalib.flavours import SIFT
-from megalib.retrieval import matching, ranking
+from megalib.retrieval import matching, predictions, ranking
+from megalib.retrieval.found import Found, Ranks
 
 RATIOS = tuple(round(0.5 + 0.05 * step, 2) for step in range(9))  # 0.5 to 0.9
 TRAINING_QUERIES = (
@@ -130,7 +131,7 @@ def choose_ratio(
 
 def match(
     metadata: pd.DataFrame, descriptors: Sequence[torch.Tensor], ratio: float, label: str = SIFT
-) -> tuple[pd.DataFrame, ranking.Ranks]:
+) -> tuple[pd.DataFrame, Ranks]:
     """Predict the identity of each test image as that of the training image with most in common.
 
     Args:
@@ -141,7 +142,7 @@ def match(
 
     Returns:
         The columns of `matching.match`, where `similarity` is the number of correspondences and of
-        equal ones the lowest index wins, with `rank`; and the ranks, see `ranking.Ranks`.
+        equal ones the lowest index wins, with `rank`; and the ranks, see `found.Ranks`.
 
     Raises:
         UserError: there are no test or no training images.
@@ -167,7 +168,7 @@ def infer(
     most_images: int = 2000,
     seed: int = 0,
     report: Callable[[str], None] = print,
-) -> dict[str, matching.Found]:
+) -> dict[str, Found]:
     """Describe and match on every dataset; write predictions.
 
     Args:
@@ -206,11 +207,11 @@ def infer(
         matches, ranks = match(metadata, descriptors, ratio, dataset)
         right = matches["correct"].sum()
         report(f"{dataset}: {right} of {len(matches)} test images right, ratio {ratio}")
-        same = matching.twins(folder, metadata)
-        matching.write_predictions(dataset, matches, same, run.predictions(SIFT, dataset), report)
+        same = predictions.twins(folder, metadata)
+        predictions.write(dataset, matches, same, run.predictions(SIFT, dataset), report)
         method = {"flavour": SIFT, "scale": "published"}
         details = {"ratio": ratio, "images_per_second": len(metadata) / seconds}
-        found[dataset] = matching.Found(metadata, matches, ranks, method, details)
+        found[dataset] = Found(metadata, matches, ranks, method, details)
     if not found:
         raise UserError(f"all datasets have more than {most_images} images: raise most_images")
     return found

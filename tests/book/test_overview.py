@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from megalib.book import overview
-from megalib.data import preparation, published
+from megalib.data import published
 from megalib.files.places import ROOT, Run
-from tests.conftest import SHARED, needs_shared, write_image
+from tests.conftest import SHARED, needs_shared, prepare, write_image
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_the_status_tells_what_is_there(tmp_path, monkeypatch):
     assert before["downloaded"].tolist() == ["yes", "no"]
     assert before["prepared"].tolist() == before["verified"].tolist() == ["no", "no"]
     assert before[["images", "problems", "bytes"]].isna().all(axis=None)
-    preparation.prepare(overview.catalogue.find("Pets", own), pets, run, sizes=[16, 20])
+    prepare(overview.catalogue.find("Pets", own), pets, run, sizes=[16, 20])
     table = overview.status(run, tmp_path / "raw", names, own)
     after = table.loc["Pets"]
     assert (after["access"], after["images"], after["problems"]) == ("your own", 4, 1)

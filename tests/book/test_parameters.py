@@ -5,7 +5,7 @@ import papermill
 import pytest
 import yaml
 
-from megalib.book import notebook, parameters
+from megalib.book import notebook, parameters, profiles
 from megalib.data.catalogue import CATALOGUE
 from megalib.errors import UserError
 from megalib.files.places import NOTEBOOKS, PROFILES, ROOT
@@ -58,7 +58,7 @@ def test_the_demo_profile_is_what_the_notebooks_do_by_default():
 
 
 def test_the_paper_profile_is_all_datasets_and_flavours_at_published_scale():
-    profile = parameters.read_profile("paper")
+    profile = profiles.read("paper")
     assert profile["datasets"] == [name for name, data in CATALOGUE.items() if not data.is_drawn]
     assert len(profile["datasets"]) == 29
     assert profile["flavours"] == list(FLAVOURS)
@@ -136,7 +136,7 @@ def test_numbers_that_no_run_can_have_are_refused(values, message):
 
 def test_a_float_that_yaml_takes_for_text_becomes_a_number(tmp_path):
     (tmp_path / "mine.yaml").write_text("learning_rate: 1e-4\n")
-    profile = parameters.read_profile(str(tmp_path / "mine.yaml"))
+    profile = profiles.read(str(tmp_path / "mine.yaml"))
     assert profile == {"profile": "mine", "learning_rate": 0.0001}
     assert parameters.for_notebook("2_train", {"learning_rate": "1e-4"}) == {"learning_rate": 1e-4}
     variables = parameters.declared("2_train") | {"learning_rate": "1e-4", "In": []}
@@ -162,12 +162,12 @@ def test_a_bad_profile_is_named(tmp_path, name, text, message):
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=message.replace("?", r"\?")):
-        parameters.read_profile(str(tmp_path / name))
+        profiles.read(str(tmp_path / name))
 
 
 def test_an_unknown_profile_is_refused_with_the_nearest():
     with pytest.raises(UserError, match="did you mean 'lions'"):
-        parameters.read_profile("lion")
+        profiles.read("lion")
 
 
 def test_a_notebook_refuses_what_papermill_injected_by_mistake():

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from megalib import flavours
-from megalib.book import notebook, pages, parameters, pipeline, workshop
+from megalib.book import notebook, pages, parameters, pipeline
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
 from megalib.files.places import ROOT, Run
@@ -47,7 +47,7 @@ PAGE_OF = {  # what the Snakefile calls the page of a notebook that makes one
     "5_own_data": "own_data",
     "6_colophon": "colophon",
 }
-LESSONS = {path.stem: 1 for path in workshop.lessons()}
+LESSONS = {path.stem: 1 for path in parameters.lessons()}
 LAST = {"colophon": 1, "book": 1, "all": 1}
 ALWAYS = CLOSER | FACTS | LESSONS | LAST | {"datasets": 1, "sift": 1, "results": 1}
 

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
-from megalib.book import workshop
+from megalib.book import parameters, workshop
 from megalib.errors import UserError
 from tests.book.built_book import HTML, needs_book
 
-LESSONS = workshop.lessons()
+LESSONS = parameters.lessons()
 PICTURE = r"^(\w+ = )?(plots\.|match_gallery\()"  # a line that draws one
 # Trainings of this recipe on two threads and on one gave 0.625 and 0.633; 12 epochs gave 0.23.
 LEARNED = 0.5

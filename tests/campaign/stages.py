@@ -2,24 +2,26 @@
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import torch
 
-from megalib.data import catalogue, drawn_datasets, preparation, raw_data
-from megalib.data.drawn_datasets import DemoTurtle
+from megalib import flavours
+from megalib.book import pages
+from megalib.data import catalogue, raw_data, training_set
+from megalib.drawn import drawing
 from megalib.files.places import Run
-from megalib.files.writing import whole_file
 from megalib.flavours import Flavour
-from megalib.identify import gallery, judging, photographs
+from megalib.identify import answers, judging, photographs
 from megalib.models import networks
-from megalib.retrieval import features, inference, sift
+from megalib.retrieval import caching, inference, sift
 from megalib.training import loop
-from megalib.training.recipe import Settings
+from megalib.training.settings import Settings
 from tests.campaign.trials import Place, Stage
-from tests.conftest import tiny, write_image
+from tests.conftest import prepare, tiny, write_image
 
 RUN = Run("test")
 CPU = torch.device("cpu")
@@ -27,22 +29,14 @@ SIZES = (32, 48)
 ZOO = ("Zoo", "Herd")  # datasets of one's own pictures
 FIRST, LATER = 1_600_000_000, 1_700_000_000  # times of change of a picture
 
-
-class FewTurtles(DemoTurtle):
-    """A drawn dataset of a few pictures, so that drawing takes seconds."""
-
-    @classmethod
-    def _download(cls, **wanted) -> None:
-        super()._download(individuals=2, pictures=3, **wanted)
-
-
-drawn_datasets.FewTurtles = FewTurtles
-FEW = catalogue.Dataset("FewTurtles", "FewTurtles", "crop_black", keeps_date=False, is_drawn=True)
+# A drawn dataset of a few pictures, so that drawing takes seconds.
+FEW = replace(catalogue.find("DemoTurtle"), name="FewTurtles", loader_name="FewTurtles")
+raw_data.drawing.draw = partial(drawing.draw, individuals=2, pictures=3)
 
 
 def flavour() -> Flavour:
     """A tiny network that reads the smaller of the prepared images."""
-    return replace(tiny(epochs=2, batch_size=6), stored_size=SIZES[0])
+    return replace(tiny(), stored_size=SIZES[0])
 
 
 def pictures(
@@ -72,7 +66,7 @@ def prepare_own(place: Place, names: tuple[str, ...] = ZOO[:1]) -> None:
     """Prepare folders of pictures in two sizes."""
     for name in names:
         folder = pictures(place.inputs / name)
-        preparation.prepare(catalogue.own_pictures(name, folder), folder, RUN, SIZES)
+        prepare(catalogue.own_pictures(name, folder), folder, RUN, SIZES)
 
 
 def prepare_large(place: Place) -> None:
@@ -81,7 +75,7 @@ def prepare_large(place: Place) -> None:
     They are JPEGs, since Pillow itself notices what is missing of a PNG.
     """
     folder = pictures(place.inputs / "Large", size=(300, 250), formats=("jpg",))
-    preparation.prepare(catalogue.own_pictures("Large", folder), folder, RUN, (150, 200))
+    prepare(catalogue.own_pictures("Large", folder), folder, RUN, (150, 200))
 
 
 def prepare_other(place: Place) -> None:
@@ -105,7 +99,7 @@ def prepare_two(place: Place) -> None:
 
 def aggregate(_: Place) -> None:
     """Join their training parts."""
-    preparation.aggregate(RUN, ZOO)
+    training_set.aggregate(RUN, ZOO)
 
 
 def prepare_training(place: Place) -> None:
@@ -117,7 +111,8 @@ def prepare_training(place: Place) -> None:
 def train(_: Place, workers: int = 0) -> None:
     """Train a network, with a checkpoint after each step."""
     settings = Settings(device="cpu", workers=workers, checkpoint_every=1)
-    loop.train(flavour(), preparation.aggregate(RUN, ZOO), RUN, settings=settings)
+    recipe = flavours.recipe("MegaDescriptor-T-224", "demo", epochs=2, batch_size=6)
+    loop.train(flavour(), recipe, training_set.aggregate(RUN, ZOO), RUN, settings=settings)
 
 
 def train_with_loaders(place: Place) -> None:
@@ -127,7 +122,7 @@ def train_with_loaders(place: Place) -> None:
 
 def infer(_: Place, dimensions: int = 16) -> None:
     """Embed two datasets in several parts, match and count."""
-    features.PART = 5
+    caching.PART = 5
     narrow = flavour()
     wide = replace(narrow, network=narrow.network | {"embed_dim": dimensions // 2})
     inference.infer(networks.untrained_network(wide, 0), wide, ZOO, RUN, CPU)
@@ -151,17 +146,13 @@ def take_photographs(place: Place) -> None:
 
 def identify_own(place: Place) -> None:
     """One's own photographs: from two folders to a table and a page of candidates."""
-    features.PART = 10
+    caching.PART = 10
     how = (networks.untrained_network(flavour(), 0), flavour(), RUN, CPU)
     known = photographs.embed_photographs("Known", place.inputs / "known", True, *how)
     new = photographs.embed_photographs("New", place.inputs / "new", False, *how)
     judgement = judging.learn(known, 3)
     table = judging.rank(new, known, judgement, 3)
-    with whole_file(RUN.folder / "candidates.csv") as temporary:
-        table.to_csv(temporary, index=False)
-    gallery.write_page(
-        RUN.folder / "candidates.html", "Candidates", table, new.folder, known.folder
-    )
+    answers.write_answers(RUN.folder, table, judgement, new, known)
 
 
 def execute(_: Place) -> None:
@@ -184,8 +175,8 @@ def execute(_: Place) -> None:
 
 def stage_book(place: Place) -> None:
     """Lay these beside the pages of the book."""
-    pages = [RUN.notebook("3_sift", "sift"), RUN.notebook("4_results", "results")]
-    pages.stage(pages, RUN)
+    executed = [RUN.notebook("3_sift", "sift"), RUN.notebook("4_results", "results")]
+    pages.stage(executed, RUN)
 
 
 STAGES = {

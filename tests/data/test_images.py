@@ -1,52 +1,8 @@
-import tempfile
-from io import BytesIO
-from pathlib import Path
-
-import numpy as np
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image
 
-from megalib import flavours
 from megalib.data import images
 from megalib.errors import UserError
 from tests.conftest import write_image
-
-
-def test_inference_squeezes_to_a_square_bilinearly_and_normalises(tmp_path):
-    write_image(tmp_path / "a.png", (50, 30), 0)
-    flavour = flavours.get("MegaDescriptor-T-224", "demo")
-    found = images.inference_transform(flavour)(images.load(tmp_path / "a.png"))
-    side = flavour.image_size
-    picture = Image.open(tmp_path / "a.png").resize((side, side), Image.Resampling.BILINEAR)
-    by_hand = (np.asarray(picture) / 255 - flavour.mean) / flavour.std
-    np.testing.assert_allclose(found.numpy(), by_hand.transpose(2, 0, 1), atol=1e-5)
-    assert found.dtype == torch.float32
-
-
-def test_an_augmented_image_depends_on_its_seed_alone(tmp_path):
-    write_image(tmp_path / "a.png", (300, 280), 0)
-    flavour = flavours.get("MegaDescriptor-T-224", "demo")
-    data = images.SeededImageFiles(tmp_path, ["a.png"], flavour, np.zeros(1, int), keep=False)
-    torch.manual_seed(1)
-    first, label, counts, unreadable = data[images.Key(7, 0, True)]
-    state = torch.get_rng_state()
-    again = data[images.Key(7, 0, True)][0]
-    other = data[images.Key(8, 0, True)][0]
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-    assert torch.equal(state, torch.get_rng_state()), "the global stream must not notice"
-    assert (label, counts, unreadable) == (0, True, -1)
-
-
-def test_kept_images_are_read_once(tmp_path):
-    write_image(tmp_path / "a.png", (9, 9), 0)
-    data = images.ImageFiles(tmp_path, ["a.png"], lambda image: torch.zeros(1), keep=True)
-    first = data.image(0)
-    (tmp_path / "a.png").unlink()
-    assert data.image(0) is first
 
 
 def test_a_damaged_image_is_named_whatever_the_decoder_raises(tmp_path):
@@ -73,31 +29,3 @@ def test_an_unreadable_image_is_named(tmp_path, content):
         (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(UserError, match=r"cannot read image .*a\.jpg"):
         images.load(tmp_path / "a.jpg")
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    kind=st.sampled_from(["JPEG", "PNG", "TIFF", "BMP", "WEBP"]),
-    share=st.floats(0.3, 0.98),
-    behind=st.sampled_from([b"", b"\0\0\0", b"a trailer of a telephone" * 9]),
-)
-def test_a_picture_that_was_cut_off_is_noticed_and_a_whole_one_is_not(kind, share, behind):
-    pixels = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
-    data = BytesIO()
-    thumbnail = Image.Exif()
-    thumbnail[0x9286] = "\xff\xd9"  # bytes that end a JPEG may stand in its head
-    how = {"exif": thumbnail} if kind == "JPEG" else {}
-    Image.fromarray(pixels).save(data, kind, **how)
-    whole = data.getvalue()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "picture")
-        file.write_bytes(whole + behind)
-        assert not images.ends_early(file)
-        file.write_bytes(whole[: int(share * len(whole))])
-        try:
-            Image.open(file).load()
-        except OSError as error:
-            assert images.ends_early(file) == ("truncat" in str(error).lower())
-        else:  # all of the pixels are there
-            assert kind in {"JPEG", "TIFF", "BMP", "PNG"}
-            assert not images.ends_early(file)

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from megalib.data import own, preparation, raw_data
+from megalib.data import cropping, loaders, own, preparation
 from megalib.data.catalogue import find
+from megalib.data.problems import read_problems
 from megalib.errors import UserError
 from megalib.files import csv_files
-from tests.conftest import write_image
+from tests.conftest import prepare, write_image
 
 START = "path,identity\na.png,Ada\n"
 HOSTILE = {  # content of a CSV file, and what is said about it
@@ -95,7 +96,7 @@ def test_a_hostile_csv_file_is_refused_in_one_line(folder, kind, in_time):
     digest = own.digest(table)
     assert digest == own.digest(table)
     with pytest.raises(UserError, match=message) as caught:
-        raw_data.open_raw(find("Pets", {"Pets": str(table)}), folder)
+        loaders.open_raw(find("Pets", {"Pets": str(table)}), folder)
     assert len(str(caught.value).splitlines()) == 1
     assert len(str(caught.value)) < 400
 
@@ -114,7 +115,7 @@ def test_a_csv_file_that_is_no_file_is_refused(tmp_path, kind, in_time):
     own.digest(table)
     told = "neither a folder nor|no folder or CSV file|holds no image"
     with pytest.raises(UserError, match=told) as caught:
-        raw_data.open_raw(find("Pets", {"Pets": str(table)}), tmp_path / "pets.csv")
+        loaders.open_raw(find("Pets", {"Pets": str(table)}), tmp_path / "pets.csv")
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -129,7 +130,7 @@ def test_a_csv_file_that_may_not_be_read_is_named(folder, monkeypatch):
     pets = find("Pets", {"Pets": str(folder / "pets.csv")})
     own.digest(folder / "pets.csv")
     with pytest.raises(UserError, match=r"cannot read .*pets.csv: Permission denied"):
-        raw_data.open_raw(pets, folder)
+        loaders.open_raw(pets, folder)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def test_in_a_folder_only_regular_files_inside_are_pictures(folder, capsys, in_t
     Path(os.fsdecode(strange)).write_bytes((folder / "Ada" / "0.png").read_bytes())
     (folder / "Ada" / f"a.{'x' * 99}").touch()
     own.digest(folder)
-    source = raw_data.open_raw(find("Pets", {"Pets": str(folder)}), folder)
+    source = loaders.open_raw(find("Pets", {"Pets": str(folder)}), folder)
     assert source.df["path"].tolist() == [
         *("Ada/0.png", "Ada/1.png", "Ada/same.png", "Bo/2.png", "Bo/3.png")
     ]
@@ -173,7 +174,7 @@ def test_in_a_folder_only_regular_files_inside_are_pictures(folder, capsys, in_t
 def test_a_linked_folder_of_pictures_is_read_like_the_folder(folder, tmp_path, run):
     (tmp_path / "link").symlink_to(folder)
     pets = find("Pets", {"Pets": str(tmp_path / "link")})
-    metadata = preparation.prepare(pets, pets.own, run, [8])
+    metadata = prepare(pets, pets.own, run, [8])
     assert sorted(set(metadata["identity"])) == ["Ada", "Bo"]
     assert len(metadata) == 5
 
@@ -183,15 +184,15 @@ def test_paths_are_kept_in_their_shortest_form(folder, run):
     table.write_text("path,identity\n./Ada/0.png,Ada\nBo/../Ada//1.png,Ada\nBo\\2.png,Bo\n")
     pets = find("Pets", {"Pets": str(table)})
     for kept in (0, 3):
-        assert raw_data.open_raw(pets, folder).df["path"].tolist() == [
+        assert loaders.open_raw(pets, folder).df["path"].tolist() == [
             *("Ada/0.png", "Ada/1.png", "Bo/2.png")
         ]
         before = len(list(run.images_root.rglob("*.png")))
         assert before == kept
-        preparation.prepare(pets, folder, run, [8])
+        prepare(pets, folder, run, [8])
     table.write_text("path,identity\nAda/0.png,Ada\n./Ada/0.png,Ada\n")
     with pytest.raises(UserError, match="line 3: this picture is there already"):
-        raw_data.open_raw(pets, folder)
+        loaders.open_raw(pets, folder)
 
 
 def test_a_picture_that_became_a_pipe_is_listed_and_not_waited_for(
@@ -200,12 +201,11 @@ def test_a_picture_that_became_a_pipe_is_listed_and_not_waited_for(
     table = folder / "pets.csv"
     table.write_text("path,identity\nAda/0.png,Ada\nAda/1.png,Ada\nBo/2.png,Bo\nBo/3.png,Bo\n")
     pets = find("Pets", {"Pets": str(table)})
-    source = raw_data.open_raw(pets, folder)
+    source = loaders.open_raw(pets, folder)
     (folder / "Bo" / "3.png").unlink()
     os.mkfifo(folder / "Bo" / "3.png")
-    monkeypatch.setattr(raw_data, "open_raw", lambda *_: source)
-    assert len(preparation.prepare(pets, folder, run, [8])) == 3
-    problems = preparation.read_problems(run, "Pets")
+    assert len(preparation.prepare(pets, source, run, [8])) == 3
+    problems = read_problems(run, "Pets")
     assert problems[["raw_path", "reason"]].values.tolist() == [["Bo/3.png", "not a regular file"]]
 
 
@@ -215,12 +215,12 @@ def test_many_missing_pictures_take_seconds(folder, run):
     table.write_text("\n".join(["path,identity", "Ada/0.png,Ada", "Ada/1.png,Ada", *rows]))
     pets = find("Pets", {"Pets": str(table)})
     own.digest(table)
-    assert len(preparation.prepare(pets, folder, run, [8])) == 2
-    problems = preparation.read_problems(run, "Pets")
+    assert len(prepare(pets, folder, run, [8])) == 2
+    problems = read_problems(run, "Pets")
     assert problems["reason"].value_counts().to_dict() == {"file is missing": 5000}
-    source = raw_data.open_raw(pets, folder)
+    source = loaders.open_raw(pets, folder)
     began = time.perf_counter()
-    reasons = {preparation._why_no_file(source, row) for row in range(len(source))}
+    reasons = {cropping._why_no_file(source, row) for row in range(len(source))}
     assert time.perf_counter() - began < 1.5  # asking OpenCV for each took four
     assert reasons == {"", "file is missing"}
 
@@ -234,7 +234,7 @@ def test_any_text_is_a_table_or_a_mistake_with_its_place(text, with_header):
         assert own.digest(table)
         csv_files.header(table)
         try:
-            rows = raw_data.open_raw(find("Pets", {"Pets": str(table)}), Path(name)).df
+            rows = loaders.open_raw(find("Pets", {"Pets": str(table)}), Path(name)).df
         except UserError as error:
             assert len(str(error).splitlines()) == 1
             assert "pets.csv" in str(error)

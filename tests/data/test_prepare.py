@@ -19,13 +19,21 @@ import pytest
 from PIL import Image
 from torchvision.transforms import Resize
 
-from megalib.data import preparation, proof, raw_data
+from megalib.data import (
+    cropping,
+    finished,
+    loaders,
+    making,
+    proof,
+    raw_data,
+)
 from megalib.data.catalogue import CATALOGUE, Dataset, find
 from megalib.data.metadata import read_metadata
-from megalib.data.wildlife import datasets as loaders
+from megalib.data.problems import read_problems
+from megalib.data.wildlife import datasets as wildlife
 from megalib.errors import UserError
 from megalib.files.places import ROOT, Run
-from tests.conftest import SHARED, needs_shared, write_image
+from tests.conftest import SHARED, needs_shared, prepare, write_image
 
 
 def resized(pixels: np.ndarray, shorter: int) -> np.ndarray:
@@ -38,7 +46,7 @@ def resized(pixels: np.ndarray, shorter: int) -> np.ndarray:
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
 
 
-class Boxed(loaders.WildlifeDataset):
+class Boxed(wildlife.WildlifeDataset):
     """Two animals in one picture, one alone; each has a box."""
 
     def create_catalogue(self):
@@ -52,7 +60,7 @@ class Boxed(loaders.WildlifeDataset):
         )
 
 
-class OnBlack(loaders.WildlifeDataset):
+class OnBlack(wildlife.WildlifeDataset):
     """An animal segmented on black."""
 
     def create_catalogue(self):
@@ -61,7 +69,7 @@ class OnBlack(loaders.WildlifeDataset):
         )
 
 
-class Masked(loaders.WildlifeDataset):
+class Masked(wildlife.WildlifeDataset):
     """A picture and its mask in another file."""
 
     def create_catalogue(self):
@@ -76,7 +84,7 @@ class Masked(loaders.WildlifeDataset):
 
 
 def entry(monkeypatch, loader, **facts) -> Dataset:
-    monkeypatch.setattr(loaders, loader.__name__, loader, raising=False)
+    monkeypatch.setattr(wildlife, loader.__name__, loader, raising=False)
     return Dataset(name=loader.__name__, loader_name=loader.__name__, keeps_date=False, **facts)
 
 
@@ -88,7 +96,7 @@ def test_boxes_are_cut_out_and_two_animals_become_two_images(tmp_path, run, monk
     for number, name in enumerate(["one", "two"]):
         write_image(tmp_path / "p" / f"{name}.png", (30, 24), number)
     dataset = entry(monkeypatch, Boxed, crop="bbox")
-    metadata = preparation.prepare(dataset, tmp_path, run, sizes=[8, 16])
+    metadata = prepare(dataset, tmp_path, run, sizes=[8, 16])
     assert metadata["path"].tolist() == ["p/one_a1.png", "p/one_a2.png", "p/two_b1.png"]
     source = pixels(tmp_path / "p" / "one.png")
     for size in (8, 16):
@@ -107,9 +115,7 @@ class Crowded(Boxed):
 def test_without_boxes_each_animal_of_a_picture_gets_the_whole_picture(tmp_path, run, monkeypatch):
     for number, name in enumerate(["one", "two"]):
         write_image(tmp_path / "p" / f"{name}.png", (30, 24), number)
-    metadata = preparation.prepare(
-        entry(monkeypatch, Crowded, crop="full"), tmp_path, run, sizes=[8, 16]
-    )
+    metadata = prepare(entry(monkeypatch, Crowded, crop="full"), tmp_path, run, sizes=[8, 16])
     assert metadata["path"].tolist() == ["p/one_a1.png", "p/one_a2.png", "p/two_b1.png"]
     for size in (8, 16):
         for name, path in zip(["one", "one", "two"], metadata["path"], strict=True):
@@ -123,7 +129,7 @@ def test_the_black_margin_is_cut_off(tmp_path, run, monkeypatch):
     for name in ("1.png", "2.png"):
         Image.fromarray(picture).save(tmp_path / name)
     dataset = entry(monkeypatch, OnBlack, crop="crop_black")
-    metadata = preparation.prepare(dataset, tmp_path, run, sizes=[10])
+    metadata = prepare(dataset, tmp_path, run, sizes=[10])
     # wildlife-datasets takes the last row and column that are not black as the end of the box,
     # and so leaves them out.
     expected = resized(picture[6:20, 10:33], 10)
@@ -138,7 +144,7 @@ def test_a_mask_is_applied_before_the_cut_and_names_are_kept(tmp_path, run, monk
     mask[5:8, 8:12] = 0
     Image.fromarray(mask).save(tmp_path / "mask.png")
     dataset = entry(monkeypatch, Masked, crop="mask_then_crop_black", unique_file_name=False)
-    metadata = preparation.prepare(dataset, tmp_path, run, sizes=[12])
+    metadata = prepare(dataset, tmp_path, run, sizes=[12])
     assert metadata["path"].tolist() == ["image1.png", "image2.png"]
     source = pixels(tmp_path / "image1.png")
     blackened = np.where(mask > 0, source, 0).astype(np.uint8)
@@ -150,7 +156,7 @@ def test_every_published_rule_is_one_that_prepare_knows():
     rules = {"full", "bbox", "crop_black", "mask_then_crop_black"}
     assert {dataset.crop for dataset in CATALOGUE.values()} == rules
     for dataset in CATALOGUE.values():
-        assert issubclass(dataset.loader, loaders.WildlifeDataset)
+        assert loaders.loader_of(dataset)
 
 
 def as_published(picture: Path, folder: Path, size: int, name: str) -> bytes:
@@ -161,7 +167,7 @@ def as_published(picture: Path, folder: Path, size: int, name: str) -> bytes:
     return target.read_bytes()
 
 
-RAW = [name for name in CATALOGUE if raw_data.is_there(find(name), SHARED / "data")]
+RAW = [name for name in CATALOGUE if loaders.is_there(find(name), SHARED / "data")]
 
 
 @needs_shared
@@ -173,7 +179,7 @@ def test_raw_images_become_the_published_metadata_and_the_bytes_of_the_public_co
     """All metadata, and the bytes of sixty images spread over the dataset."""
     dataset = find(name)
     folder = raw_data.fetch(dataset, SHARED / "data", download=False)
-    metadata = preparation.prepare(dataset, folder, run, sizes=[16])
+    metadata = prepare(dataset, folder, run, sizes=[16])
     told = proof.compare_with_published(name, metadata, run.metadata(name))
     assert told.startswith("Identical")
     assert told.endswith("byte for byte.")
@@ -182,8 +188,8 @@ def test_raw_images_become_the_published_metadata_and_the_bytes_of_the_public_co
         return
     sample = read_metadata(run.metadata(name)).iloc[:: len(metadata) // 60]
     assert len(sample) >= 60
-    preparation.prepare(dataset, folder, run, [256, 518], published_metadata=sample)
-    raw = raw_data.open_raw(dataset, folder).df.set_index("image_id")["path"]
+    prepare(dataset, folder, run, [256, 518], published_metadata=sample)
+    raw = loaders.open_raw(dataset, folder).df.set_index("image_id")["path"]
     for row in sample.itertuples():
         for size in (256, 518):
             made = run.images(size, name) / row.path
@@ -196,32 +202,14 @@ def test_a_folder_without_images_is_refused_and_nothing_is_written(tmp_path, run
     (tmp_path / "LionData" / "readme.txt").write_text("no picture here")
     folder = raw_data.fetch(find("LionData"), tmp_path, download=False)
     with pytest.raises(UserError, match="LionData"):
-        preparation.prepare(find("LionData"), folder, run)
+        prepare(find("LionData"), folder, run)
     assert not run.folder.exists()
 
 
 @pytest.mark.parametrize("sizes", [[], [0], [256, -1]])
-def test_sizes_that_are_none_are_refused(tmp_path, run, sizes):
+def test_sizes_that_are_none_are_refused(run, sizes):
     with pytest.raises(UserError, match="sizes"):
-        preparation.prepare(find("LionData"), tmp_path, run, sizes)
-
-
-def test_the_training_set_is_written_only_when_it_changes(prepared):
-    first = preparation.aggregate(prepared, ["DemoLeopard"])
-    written = prepared.combined.stat().st_mtime_ns
-    preparation.aggregate(prepared, ["DemoLeopard"])
-    assert prepared.combined.stat().st_mtime_ns == written
-    assert first["identity"].str.startswith("DemoLeopard_").all()
-    assert set(first["split"]) == {"train"}
-    assert len(read_metadata(prepared.combined)) == len(first)
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\0", b"image_id\n"])
-def test_a_damaged_training_set_is_written_again(prepared, content):
-    prepared.combined.parent.mkdir(parents=True)
-    prepared.combined.write_bytes(content)
-    combined = preparation.aggregate(prepared, ["DemoLeopard"])
-    assert prepared.combined.read_text() == combined.to_csv()
+        prepare(find("LionData"), None, run, sizes)
 
 
 @pytest.mark.parametrize(
@@ -248,12 +236,12 @@ def test_a_damaged_record_counts_as_none(pets, run, change):
 THIN = """
 import resource, sys
 from pathlib import Path
-from megalib.data import preparation
+from megalib.data import loaders, preparation
 from megalib.data.catalogue import find
 from megalib.files.places import Run
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 thin = find("Thin", {"Thin": sys.argv[1]})
-preparation.prepare(thin, Path(sys.argv[1]), Run("test"))
+preparation.prepare(thin, loaders.open_raw(thin, Path(sys.argv[1])), Run("test"))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
@@ -269,7 +257,7 @@ def test_a_thin_picture_is_a_problem_and_takes_no_memory(tmp_path, run):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert int(result.stdout.split()[-1]) < 1_000_000  # KiB; it was 26 times as much
-    problems = preparation.read_problems(run, "Thin").set_index("raw_path")["reason"]
+    problems = read_problems(run, "Thin").set_index("raw_path")["reason"]
     assert problems.to_dict() == {
         f"Ada/{name}.png": f"too thin: of {size} pixels, the longer side would become {length}, "
         "and 30000 are the most"
@@ -287,8 +275,8 @@ def test_a_thin_box_is_a_problem(tmp_path, run):
     rows.append('a.png,Ada,"0,0,0.2,9"')
     (tmp_path / "pets.csv").write_text("\n".join(["path,identity,bbox", *rows]))
     pets = find("Pets", {"Pets": str(tmp_path / "pets.csv")})
-    assert len(preparation.prepare(pets, tmp_path, run, [256])) == 2
-    reasons = sorted(preparation.read_problems(run, "Pets")["reason"])
+    assert len(prepare(pets, tmp_path, run, [256])) == 2
+    reasons = sorted(read_problems(run, "Pets")["reason"])
     assert reasons[0].startswith("cannot be cropped by the rule bbox") or "too thin" in reasons[0]
     assert reasons[1].startswith("too thin: of 200 x 1 pixels")
 
@@ -310,17 +298,12 @@ def test_pictures_of_too_many_pixels_are_listed(tmp_path, run):
     (tmp_path / "Ada" / "huge.png").write_bytes(huge_png(16_000, 16_000))
     Image.new("1", (2**20 + 1, 1)).save(tmp_path / "Ada" / "long.bmp")
     pets = find("Pets", {"Pets": str(tmp_path)})
-    preparation.prepare(pets, tmp_path, run, [16])
-    problems = preparation.read_problems(run, "Pets").set_index("raw_path")["reason"]
+    prepare(pets, tmp_path, run, [16])
+    problems = read_problems(run, "Pets").set_index("raw_path")["reason"]
     assert problems.to_dict() == {
         "Ada/huge.png": "more than 250 million pixels",
         "Ada/long.bmp": "a longer side than OpenCV reads",
     }
-
-
-def test_an_unprepared_dataset_stops_the_aggregation(run):
-    with pytest.raises(UserError, match=r"no prepared data.*LionData"):
-        preparation.aggregate(run, ["LionData"])
 
 
 def huge_png(width: int, height: int) -> bytes:
@@ -375,8 +358,8 @@ PIXELS = {
 
 
 def test_every_kind_of_file_is_read_as_wildlife_datasets_does_or_listed(zoo, run, capsys):
-    metadata = preparation.prepare(zoo, zoo.own, run, sizes=[16])
-    problems = preparation.read_problems(run, "Zoo").set_index("raw_path")["reason"].to_dict()
+    metadata = prepare(zoo, zoo.own, run, sizes=[16])
+    problems = read_problems(run, "Zoo").set_index("raw_path")["reason"].to_dict()
     assert problems == {
         "Ada/empty.jpg": "file is empty",
         "Ada/huge.png": "more than 250 million pixels",
@@ -386,7 +369,7 @@ def test_every_kind_of_file_is_read_as_wildlife_datasets_does_or_listed(zoo, run
     told = capsys.readouterr()
     assert "10 images prepared; 4 could not be, see" in told.out
     assert re.search(r"14/14 \[\d\d:\d\d<\d\d:\d\d, .*image/s\]", told.err)  # time left, and rate
-    source = raw_data.open_raw(zoo, zoo.own).df.set_index("image_id")["path"]
+    source = loaders.open_raw(zoo, zoo.own).df.set_index("image_id")["path"]
     made = {
         Path(source[row.image_id]).name: Image.open(run.images(16, "Zoo") / row.path)
         for row in metadata.itertuples()
@@ -414,7 +397,7 @@ def test_every_kind_of_file_is_read_as_wildlife_datasets_does_or_listed(zoo, run
 
 
 def test_a_picture_that_ends_early_is_named(zoo, run, capsys):
-    preparation.prepare(zoo, zoo.own, run, sizes=[16])
+    prepare(zoo, zoo.own, run, sizes=[16])
     line = "Zoo: 1 pictures end early, the rest of them is grey: Ada/truncated.jpg"
     assert line in capsys.readouterr().out
 
@@ -422,10 +405,10 @@ def test_a_picture_that_ends_early_is_named(zoo, run, capsys):
 def test_a_file_that_may_not_be_read_is_listed_as_such(zoo, run, monkeypatch):
     locked, allowed = zoo.own / "Ada" / "text.jpg", os.access
     monkeypatch.setattr(
-        preparation.os, "access", lambda path, mode: path != locked and allowed(path, mode)
+        cropping.os, "access", lambda path, mode: path != locked and allowed(path, mode)
     )
-    preparation.prepare(zoo, zoo.own, run, sizes=[16])
-    problems = preparation.read_problems(run, "Zoo").set_index("raw_path")["reason"]
+    prepare(zoo, zoo.own, run, sizes=[16])
+    problems = read_problems(run, "Zoo").set_index("raw_path")["reason"]
     assert problems["Ada/text.jpg"] == "file may not be read: give yourself the permission"
 
 
@@ -434,7 +417,7 @@ def test_if_no_image_can_be_read_there_is_no_metadata(tmp_path, run):
     (tmp_path / "Ada" / "empty.jpg").touch()
     zoo = find("Zoo", {"Zoo": str(tmp_path)})
     with pytest.raises(UserError, match="none of the 1 images of Zoo could be prepared"):
-        preparation.prepare(zoo, tmp_path, run, sizes=[16])
+        prepare(zoo, tmp_path, run, sizes=[16])
     assert not run.metadata("Zoo").exists()
 
 
@@ -442,39 +425,39 @@ def test_a_picture_of_two_animals_is_decoded_once(tmp_path, run, monkeypatch):
     for number, name in enumerate(["one", "two"]):
         write_image(tmp_path / "p" / f"{name}.png", (30, 24), number)
     read = []
-    load = loaders.utils.load_image
-    monkeypatch.setattr(loaders.utils, "load_image", lambda path: read.append(path) or load(path))
-    preparation.prepare(entry(monkeypatch, Boxed, crop="bbox"), tmp_path, run, sizes=[8, 16, 20])
+    load = wildlife.utils.load_image
+    monkeypatch.setattr(wildlife.utils, "load_image", lambda path: read.append(path) or load(path))
+    prepare(entry(monkeypatch, Boxed, crop="bbox"), tmp_path, run, sizes=[8, 16, 20])
     assert sorted(Path(path).name for path in read) == ["one.png", "two.png"]
 
 
 def test_finished_images_are_kept_and_changed_pictures_are_made_again(zoo, run, capsys):
-    first = preparation.prepare(zoo, zoo.own, run, sizes=[16])
+    first = prepare(zoo, zoo.own, run, sizes=[16])
     before = {path: path.stat().st_mtime_ns for path in run.images(16, "Zoo").rglob("*.*")}
     capsys.readouterr()
-    second = preparation.prepare(zoo, zoo.own, run, sizes=[16])
+    second = prepare(zoo, zoo.own, run, sizes=[16])
     assert "10 images prepared, 10 of them by an earlier run; 4 could" in capsys.readouterr().out
     pd.testing.assert_frame_equal(first, second)
     assert before == {path: path.stat().st_mtime_ns for path in before}
     write_image(zoo.own / "Ada" / "plain.jpg", (40, 30), 2)
-    preparation.prepare(zoo, zoo.own, run, sizes=[16])
+    prepare(zoo, zoo.own, run, sizes=[16])
     again = [path.name for path, old in before.items() if path.stat().st_mtime_ns != old]
     assert len(again) == 1
     assert again[0].startswith("plain_")
 
 
 def test_another_rule_makes_all_images_again(zoo, run):
-    preparation.prepare(zoo, zoo.own, run, sizes=[16])
+    prepare(zoo, zoo.own, run, sizes=[16])
     before = {path: path.stat().st_mtime_ns for path in run.images(16, "Zoo").rglob("*.*")}
     run.prepared_by("Zoo").write_text("another version of Pillow")
-    preparation.prepare(zoo, zoo.own, run, sizes=[16])
+    prepare(zoo, zoo.own, run, sizes=[16])
     assert all(path.stat().st_mtime_ns > old for path, old in before.items())
 
 
 def made_of(run: Run, source: str, sizes=(16,)) -> dict[str, bytes]:
     """Prepare one's own pictures; return the bytes of all images."""
     pets = find("Pets", {"Pets": str(source)})
-    preparation.prepare(pets, raw_data.folder_of(pets, run.folder), run, sizes=sizes)
+    prepare(pets, pets.folder(run.folder), run, sizes=sizes)
     return tree(run.images_root)
 
 
@@ -541,10 +524,10 @@ def test_a_changed_mask_makes_its_images_again(tmp_path, run, monkeypatch):
     mask = np.full((30, 40, 3), 255, np.uint8)
     Image.fromarray(mask).save(tmp_path / "mask.png")
     dataset = entry(monkeypatch, Masked, crop="mask_then_crop_black", unique_file_name=False)
-    preparation.prepare(dataset, tmp_path, run, sizes=[12])
+    prepare(dataset, tmp_path, run, sizes=[12])
     mask[:10] = 0
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    preparation.prepare(dataset, tmp_path, run, sizes=[12])
+    prepare(dataset, tmp_path, run, sizes=[12])
     expected = resized(pixels(tmp_path / "image1.png")[10:29, :39], 12)
     np.testing.assert_array_equal(pixels(run.images(12, "Masked") / "image1.png"), expected)
 
@@ -568,8 +551,8 @@ def test_a_run_killed_between_leaves_nothing_outdated(tmp_path, pets, run, monke
 
     where = {
         "removing": (Path, "unlink", kill_after_two),
-        "recording": (preparation.record, "whole_file", kill),
-        "making": (preparation, "_make", kill),
+        "recording": (finished.stamp, "write", kill),
+        "making": (making, "_make", kill),
     }
     with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
         killed.setattr(*where[stage])
@@ -586,11 +569,11 @@ def test_images_of_pictures_that_are_gone_are_removed(tmp_path, pets, run, monke
 def test_another_text_of_the_module_leaves_finished_images_alone(pets, run, monkeypatch):
     made_of(run, pets)
     before = {path: path.stat().st_mtime_ns for path in run.images_root.rglob("*.png")}
-    monkeypatch.setattr(preparation, "__doc__", "Another description.")
+    monkeypatch.setattr(cropping, "__doc__", "Another description.")
     made_of(run, pets)
     assert before == {path: path.stat().st_mtime_ns for path in before}
-    source = preparation.inspect.getsource
-    monkeypatch.setattr(preparation.inspect, "getsource", lambda code: source(code) + "# changed")
+    source = making.inspect.getsource
+    monkeypatch.setattr(making.inspect, "getsource", lambda code: source(code) + "# changed")
     made_of(run, pets)
     assert all(path.stat().st_mtime_ns > time for path, time in before.items())
 
@@ -610,7 +593,7 @@ def test_what_cannot_be_saved_is_listed_and_does_not_stop_the_run(tmp_path, run)
         write_image(tmp_path / "pets" / "Ada" / f"{name}.jpg", (40, 30), number)
     write_image(tmp_path / "pets" / "Ada" / "long.jpg", (300, 1), 3)
     made_of(run, tmp_path / "pets", [256])
-    problems = preparation.read_problems(run, "Pets").set_index("raw_path")["reason"]
+    problems = read_problems(run, "Pets").set_index("raw_path")["reason"]
     assert len(problems) == 2
     assert problems["Ada/long.jpg"].startswith("too thin: of 300 x 1 pixels, the longer side")
     assert "File name too long" in problems[f"Ada/{'n' * 245}.jpg"]
@@ -630,7 +613,7 @@ import os
 import sys
 from pathlib import Path
 import pandas as pd
-from megalib.data import preparation
+from megalib.data import loaders, preparation
 from megalib.data.catalogue import find
 from megalib.files.places import Run
 zoo = find("Zoo", {"Zoo": sys.argv[1]})
@@ -642,7 +625,7 @@ def die(table, path, **_):  # in the middle of the last file
 
 if sys.argv[2] == "metadata":
     pd.DataFrame.to_csv = die
-preparation.prepare(zoo, Path(sys.argv[1]), Run("test"), sizes=[64, 200])
+preparation.prepare(zoo, loaders.open_raw(zoo, Path(sys.argv[1])), Run("test"), sizes=[64, 200])
 """
 
 
@@ -652,7 +635,7 @@ def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_files(tmp_
         write_image(tmp_path / "zoo" / f"animal{number % 6}" / f"{number}.png", (640, 480), number)
     zoo = find("Zoo", {"Zoo": str(tmp_path / "zoo")})
     monkeypatch.setenv("MEGALIB_RUNS", str(tmp_path / "whole"))
-    preparation.prepare(zoo, zoo.own, Run("test"), sizes=[64, 200])
+    prepare(zoo, zoo.own, Run("test"), sizes=[64, 200])
     monkeypatch.setenv("MEGALIB_RUNS", str(tmp_path / "killed"))
     images, seen = Run("test").images(200, "Zoo"), 0
     for wanted in (1, 40, "metadata"):  # images that exist when the process is killed
@@ -673,7 +656,7 @@ def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_files(tmp_
         for path in done
         if (Run("test").images(64, "Zoo") / path.relative_to(images)).is_file()
     }
-    preparation.prepare(zoo, zoo.own, Run("test"), sizes=[64, 200])
+    prepare(zoo, zoo.own, Run("test"), sizes=[64, 200])
     assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
     assert all(path.stat().st_mtime_ns == done[path] for path in half)
 
@@ -686,7 +669,7 @@ def test_a_full_disk_is_told_and_leaves_no_half_written_image(zoo, run, monkeypa
     write = Path.write_bytes
     monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(UserError, match=r"cannot write .*No space left on device"):
-        preparation.prepare(zoo, zoo.own, run, sizes=[16])
+        prepare(zoo, zoo.own, run, sizes=[16])
     assert [path for path in run.images_root.rglob("*") if path.is_file()] == []
     assert not run.metadata("Zoo").exists()
 
@@ -695,12 +678,12 @@ def test_a_full_disk_is_told_and_leaves_no_half_written_image(zoo, run, monkeypa
 def test_published_metadata_cannot_name_a_path_outside(zoo, run, path):
     theirs = pd.DataFrame({"image_id": ["1"], "identity": ["A"], "path": [path], "split": ["test"]})
     with pytest.raises(UserError, match="outside"):
-        preparation.prepare(zoo, zoo.own, run, [16], published_metadata=theirs)
+        prepare(zoo, zoo.own, run, [16], published_metadata=theirs)
     assert not run.folder.exists()
 
 
 def test_published_metadata_replace_the_split_and_what_is_missing_is_listed(zoo, run):
-    ids = raw_data.open_raw(zoo, zoo.own).df.set_index("path")["image_id"]
+    ids = loaders.open_raw(zoo, zoo.own).df.set_index("path")["image_id"]
     plain, grey, cmyk = (ids[f"Ada/{name}.jpg"] for name in ("plain", "grey", "cmyk"))
     theirs = pd.DataFrame(
         {
@@ -713,10 +696,10 @@ def test_published_metadata_replace_the_split_and_what_is_missing_is_listed(zoo,
             "split": ["test", "train", "train", "train"],
         }
     )
-    metadata = preparation.prepare(zoo, zoo.own, run, [16], published_metadata=theirs)
+    metadata = prepare(zoo, zoo.own, run, [16], published_metadata=theirs)
     pd.testing.assert_frame_equal(metadata, theirs.drop(index=[1, 3]))
     assert sorted(tree(run.images(16, "Zoo"))) == sorted(metadata["path"])
-    assert preparation.read_problems(run, "Zoo").values.tolist() == [
+    assert read_problems(run, "Zoo").values.tolist() == [
         ["gone", "", "not in the raw dataset"],
         [cmyk, "Ada/cmyk.jpg", "another picture in the raw dataset"],
     ]
@@ -726,11 +709,11 @@ def test_published_metadata_replace_the_split_and_what_is_missing_is_listed(zoo,
 def test_published_metadata_with_an_empty_path_are_refused(zoo, run, path):
     theirs = pd.DataFrame({"image_id": ["1"], "identity": ["A"], "path": [path], "split": ["test"]})
     with pytest.raises(UserError, match="empty path"):
-        preparation.prepare(zoo, zoo.own, run, [16], published_metadata=theirs)
+        prepare(zoo, zoo.own, run, [16], published_metadata=theirs)
 
 
 def test_test_images_without_training_images_are_counted(zoo, run, capsys):
-    ids = raw_data.open_raw(zoo, zoo.own).df.set_index("path")["image_id"]
+    ids = loaders.open_raw(zoo, zoo.own).df.set_index("path")["image_id"]
     names = [("plain", "Ada", "test"), ("grey", "Ada", "test"), ("empty", "Ada", "train")]
     names.append(("cmyk", "Bo", "train"))
     theirs = pd.DataFrame(
@@ -740,7 +723,7 @@ def test_test_images_without_training_images_are_counted(zoo, run, capsys):
         ],
         columns=["image_id", "identity", "path", "split"],
     )
-    preparation.prepare(zoo, zoo.own, run, [16], published_metadata=theirs)
+    prepare(zoo, zoo.own, run, [16], published_metadata=theirs)
     told = capsys.readouterr().out
     assert told.strip().endswith("; 2 test images lost all training images of their individual")
 
@@ -750,7 +733,7 @@ def test_own_pictures_are_divided_after_the_unreadable_ones_are_left_out(tmp_pat
         write_image(tmp_path / "pets" / "Ada" / f"{number}.png", (20, 20), number)
     made_of(run, tmp_path / "pets")
     first = read_metadata(run.metadata("Pets"))
-    raw = raw_data.open_raw(find("Pets", {"Pets": str(tmp_path / "pets")}), tmp_path / "pets").df
+    raw = loaders.open_raw(find("Pets", {"Pets": str(tmp_path / "pets")}), tmp_path / "pets").df
     lost = raw[raw["image_id"].isin(first.loc[first["split"] == "train", "image_id"])]
     for path in lost["path"]:  # all images that would have been the training part
         (tmp_path / "pets" / path).write_text("no image")

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from megalib.data import catalogue, own, preparation, proof, raw_data
+from megalib.data import catalogue, loaders, own, proof, raw_data
 from megalib.data.catalogue import find
-from megalib.data.wildlife import datasets as loaders
+from megalib.data.problems import read_problems
+from megalib.data.wildlife import datasets as wildlife
 from megalib.errors import UserError
 from megalib.files.places import DATA
-from tests.conftest import write_image
+from tests.conftest import prepare, write_image
 
 
 def test_a_missing_folder_is_named_with_what_to_do(tmp_path):
@@ -38,14 +39,14 @@ def test_a_dataset_is_downloaded_when_asked_for(tmp_path, monkeypatch):
     with zipfile.ZipFile(archive, "w") as file:
         file.write(tmp_path / "nose.png", lion)
         file.writestr("wildlife_reidentification-main/Nyala_Data_Zero/readme.txt", "to be removed")
-    monkeypatch.setattr(loaders.LionData, "url", archive.as_uri())
+    monkeypatch.setattr(wildlife.LionData, "url", archive.as_uri())
     folder = raw_data.fetch(find("LionData"), tmp_path / "raw", download=True)
     assert (folder / lion).is_file()
-    assert loaders.LionData(str(folder)).df["identity"].tolist() == ["Leo"]
+    assert wildlife.LionData(str(folder)).df["identity"].tolist() == ["Leo"]
 
 
 def test_a_failed_download_is_told_in_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(loaders.LionData, "url", (tmp_path / "absent.zip").as_uri())
+    monkeypatch.setattr(wildlife.LionData, "url", (tmp_path / "absent.zip").as_uri())
     with pytest.raises(UserError, match="LionData") as caught:
         raw_data.fetch(find("LionData"), tmp_path / "raw", download=True)
     assert "\n" not in str(caught.value)
@@ -63,8 +64,8 @@ def test_a_download_that_brought_no_picture_is_refused_and_tried_again(
         for name in leaves:
             Path(name).write_text("no picture")
 
-    monkeypatch.setattr(loaders.LionData, "_download", classmethod(download))
-    monkeypatch.setattr(loaders.LionData, "_extract", classmethod(lambda cls: None))
+    monkeypatch.setattr(wildlife.LionData, "_download", classmethod(download))
+    monkeypatch.setattr(wildlife.LionData, "_extract", classmethod(lambda cls: None))
     for _ in range(2):
         with pytest.raises(UserError, match="cannot fetch LionData into ") as caught:
             raw_data.fetch(find("LionData"), tmp_path / "raw", download=True)
@@ -89,14 +90,16 @@ def test_a_dataset_behind_an_account_says_which(tmp_path, monkeypatch):
 def test_access_of_all_datasets_follows_their_loaders():
     for dataset in catalogue.CATALOGUE.values():
         if dataset.by_hand:
-            assert dataset.access == "by hand"
+            assert loaders.access(dataset) == "by hand"
         elif not dataset.is_drawn:
-            kaggle = "DownloadKaggle" in {base.__name__ for base in dataset.loader.__mro__}
-            assert ("Kaggle" in dataset.access) == kaggle
+            kaggle = "DownloadKaggle" in {
+                base.__name__ for base in loaders.loader_of(dataset).__mro__
+            }
+            assert ("Kaggle" in loaders.access(dataset)) == kaggle
 
 
 def test_segmented_datasets_lie_where_wildlife_datasets_unpacks_them(tmp_path):
-    assert raw_data.folder_of(find("SealID"), tmp_path) == tmp_path / "SealIDSegmented"
+    assert find("SealID").folder(tmp_path) == tmp_path / "SealIDSegmented"
 
 
 @pytest.fixture
@@ -111,7 +114,7 @@ def albums(tmp_path):
 
 def test_a_folder_per_individual_is_prepared_like_a_dataset(albums, run):
     pets = find("Pets", {"Pets": str(albums)})
-    metadata = preparation.prepare(pets, raw_data.fetch(pets, albums, download=False), run, [16])
+    metadata = prepare(pets, raw_data.fetch(pets, albums, download=False), run, [16])
     assert metadata["identity"].value_counts().to_dict() == {"Ada": 4, "Bo": 4, "unknown": 1}
     assert metadata["split"].value_counts().to_dict() == {"train": 6, "test": 2}
     assert all((run.images(16, "Pets") / path).is_file() for path in metadata["path"])
@@ -131,12 +134,12 @@ def test_a_csv_file_may_name_boxes_and_dates(albums, run):
     pets = find("Pets", {"Pets": str(table)})
     assert (pets.crop, pets.keeps_date) == ("bbox", True)
     folder = raw_data.fetch(pets, albums, download=False)
-    metadata = preparation.prepare(pets, folder, run, [10])
+    metadata = prepare(pets, folder, run, [10])
     assert metadata["identity"].tolist() == ["Ada", "Ada", "Bo", "Bo"]
     days = metadata.groupby("identity")["date"].apply(sorted)
     assert days["Ada"] == ["2024-05-01", "2024-05-02"]
     assert days["Bo"] == ["2024-05-01", "2024-05-03"]
-    problems = preparation.read_problems(run, "Pets")
+    problems = read_problems(run, "Pets")
     assert problems[["raw_path", "reason"]].values.tolist() == [
         ["Bo/absent.JPG", "file is missing"]
     ]
@@ -167,7 +170,7 @@ def test_a_mistake_in_a_csv_file_is_told_with_its_line(tmp_path, text, message):
     table.write_text(text + "\n", encoding="latin-1")
     pets = find("Pets", {"Pets": str(table)})
     with pytest.raises(UserError, match=message) as caught:
-        raw_data.open_raw(pets, tmp_path)
+        loaders.open_raw(pets, tmp_path)
     assert "\n" not in str(caught.value)
 
 
@@ -176,7 +179,7 @@ def test_a_csv_file_of_windows_is_read(albums, run):
     rows = ["path,identity,image_id", "Ada\\0.JPG,Ada,a-0", "Ada\\1.JPG,None,a.1", "who.png,,w_2"]
     table.write_text("\r\n".join(rows), encoding="utf-8-sig")
     pets = find("Pets", {"Pets": str(table)})
-    metadata = preparation.prepare(pets, albums, run, [10])
+    metadata = prepare(pets, albums, run, [10])
     assert metadata["path"].tolist() == ["Ada/0_a-0.JPG", "Ada/1_a.1.JPG", "who_w_2.png"]
     assert metadata["identity"].tolist() == ["Ada", "None", "unknown"]
 
@@ -187,8 +190,8 @@ def test_a_box_that_leaves_the_picture_is_listed(albums, run, box):
     rows = [f'Ada/0.JPG,Ada,"{box}"', 'Ada/1.JPG,Ada,"0,0,40,30"', "Ada/2.JPG,Ada,"]
     table.write_text("\n".join(["path,identity,bbox", *rows]))
     pets = find("Pets", {"Pets": str(table)})
-    assert len(preparation.prepare(pets, albums, run, [10])) == 2
-    problems = preparation.read_problems(run, "Pets")
+    assert len(prepare(pets, albums, run, [10])) == 2
+    problems = read_problems(run, "Pets")
     assert problems["raw_path"].tolist() == ["Ada/0.JPG"]
     assert "leaves the picture of 40 x 30 pixels" in problems["reason"][0]
 
@@ -196,7 +199,7 @@ def test_a_box_that_leaves_the_picture_is_listed(albums, run, box):
 def test_files_that_are_left_out_are_counted_by_kind(albums, capsys):
     for name in ("a.HEIC", "b.heic", "c.gif", ".hidden", "notes"):
         (albums / "Ada" / name).touch()
-    assert len(raw_data.open_raw(find("Pets", {"Pets": str(albums)}), albums)) == 9
+    assert len(loaders.open_raw(find("Pets", {"Pets": str(albums)}), albums)) == 9
     told = capsys.readouterr().out
     assert "4 files are left out (1 .gif, 2 .heic, 1 no extension)" in told
 
@@ -222,7 +225,7 @@ def test_the_digest_changes_with_what_is_in_the_folder(albums):
 def test_pictures_in_no_sub_folder_are_not_taken_for_individuals(tmp_path):
     write_image(tmp_path / "a.png", (8, 8), 0)
     with pytest.raises(UserError, match="make one per individual"):
-        raw_data.open_raw(find("Pets", {"Pets": str(tmp_path)}), tmp_path)
+        loaders.open_raw(find("Pets", {"Pets": str(tmp_path)}), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["LionData", "my/pets", "..", ""])
@@ -236,7 +239,7 @@ def test_own_pictures_that_are_not_there_are_named(tmp_path):
         find("Pets", {"Pets": str(tmp_path / "absent")})
 
 
-# Tiny folders laid out as three raw datasets unpack, for the real loaders of wildlife-datasets.
+# Tiny folders laid out as three raw datasets unpack, for the real wildlife of wildlife-datasets.
 
 
 def test_the_loader_of_smalst_its_mask_and_the_kept_names(tmp_path, run):
@@ -250,7 +253,7 @@ def test_the_loader_of_smalst_its_mask_and_the_kept_names(tmp_path, run):
         (folder / "bgsub").mkdir(exist_ok=True)
         Image.fromarray(mask).save(folder / "bgsub" / name)
     raw = raw_data.fetch(find("SMALST"), tmp_path, download=False)
-    metadata = preparation.prepare(find("SMALST"), raw, run, [19])
+    metadata = prepare(find("SMALST"), raw, run, [19])
     assert metadata["image_id"].tolist() == [1, 2, 3]
     assert metadata["path"].tolist() == [f"zebra_training_set/images/{name}" for name in names]
     picture = np.asarray(Image.open(folder / "images" / names[0]))
@@ -272,7 +275,7 @@ def test_the_loader_of_sealid_and_the_black_margin(tmp_path, run):
         Image.fromarray(picture).save(target, quality=100, subsampling=0)
     (folder / "annotation.csv").write_text("\n".join(rows))
     raw = raw_data.fetch(find("SealID"), tmp_path, download=False)
-    metadata = preparation.prepare(find("SealID"), raw, run, [15])
+    metadata = prepare(find("SealID"), raw, run, [15])
     assert metadata["path"].tolist() == [
         f"full images/segmented_{'database' if number % 2 else 'query'}/{number}_{number}.jpg"
         for number in range(4)
@@ -311,7 +314,7 @@ def test_the_loader_of_atrw_and_tigers_in_one_picture(tmp_path, run):
     for number, (name, size) in enumerate(pictures.items()):
         write_image(folder / name, size, number)
     raw = raw_data.fetch(find("ATRW"), tmp_path, download=False)
-    metadata = preparation.prepare(find("ATRW"), raw, run, [20])
+    metadata = prepare(find("ATRW"), raw, run, [20])
     assert sorted(metadata["identity"]) == [7, 7, 8, 8, 9]
     wild = metadata[metadata["path"].str.startswith("atrw_detection_test/test/0004_")]
     assert sorted(wild["identity"]) == [8, 9]

@@ -116,14 +116,6 @@ def test_the_digest_is_that_of_the_sorted_ids_as_text():
     assert proof.digest([10, 9]) == hashlib.sha256(b"10\n9").hexdigest()
 
 
-def test_the_training_set_tells_animals_of_equal_names_apart():
-    part = frame(["Leo", "Leo", "Mia"]).assign(split=["train", "test", "train"])
-    combined = splits.aggregate({"A": part, "B": part})
-    assert list(combined["identity"]) == ["A_Leo", "A_Mia", "B_Leo", "B_Mia"]
-    assert list(combined["path"]) == ["A/0", "A/2", "B/0", "B/2"]
-    assert list(combined["dataset"]) == ["A", "A", "B", "B"]
-
-
 def test_ids_that_look_like_numbers_stay_text(tmp_path):
     path = tmp_path / "metadata.csv"
     path.write_text(",image_id,identity,path,split\n0,01e5,007,a.jpg,train\n")
@@ -183,12 +175,6 @@ def test_any_file_is_metadata_or_told_in_one_line(content, with_row):
             assert len(read_metadata(path)) >= 1
         except UserError as error:
             assert len(str(error).splitlines()) == 1
-
-
-def test_equal_ids_of_two_datasets_meet_in_the_training_set(tmp_path):
-    part = frame(["Leo", "Mia"]).assign(split="train")
-    splits.aggregate({"A": part, "B": part}).to_csv(tmp_path / "combined.csv")
-    assert len(read_metadata(tmp_path / "combined.csv")) == 4
 
 
 def test_published_accuracies_times_test_sizes_are_whole_numbers():

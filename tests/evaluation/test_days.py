@@ -5,7 +5,7 @@ import pytest
 
 from megalib.data.metadata import read_metadata
 from megalib.evaluation import days
-from megalib.retrieval import inference
+from megalib.retrieval import features
 from tests.conftest import write_image
 from tests.evaluation.test_new_animals import NAME, PLACES, write
 
@@ -22,7 +22,7 @@ def dated(run):
 
 
 def test_other_days_leave_out_the_day_of_the_query(dated):
-    metadata, rows = inference.embedded(dated, NAME, "DemoWhaleShark")
+    metadata, rows = features.embedded(dated, NAME, "DemoWhaleShark")
     table = days.other_days(dated, NAME, PLACES)
     assert set(table["dataset"]) == {"DemoWhaleShark"}
     thumbnails = days.thumbnails(dated, "DemoWhaleShark")
@@ -56,7 +56,7 @@ def test_a_query_whose_animal_has_no_other_day_is_not_asked(dated):
 
 
 def test_a_split_in_time_asks_for_the_later_days(dated):
-    metadata, rows = inference.embedded(dated, NAME, "DemoWhaleShark")
+    metadata, rows = features.embedded(dated, NAME, "DemoWhaleShark")
     table = days.later_days(dated, NAME, PLACES).set_index(["descriptor", "split"])
     assert set(table["dataset"]) == {"DemoWhaleShark"} and len(table) == 4
     # By hand: of the five days of each shark the first four are searched, the fifth is asked for.

@@ -19,8 +19,8 @@ def test_a_newer_measurement_takes_the_place_of_its_kind(tmp_path, monkeypatch):
     monkeypatch.setattr(measured, "FOLDER", tmp_path)
     row = {"hardware": "abacus", "torch": "2.10", "way": "megalib", "ratio": 2.0, "command": "x"}
     for ratio in (2.0, 3.0):
-        measured.record("x", pd.DataFrame([row | {"ratio": ratio}]), ["hardware", "way"])
-    measured.record("x", pd.DataFrame([row | {"hardware": "quipu"}]), ["hardware", "way"])
+        measured.keep("x", pd.DataFrame([row | {"ratio": ratio}]), ["hardware", "way"])
+    measured.keep("x", pd.DataFrame([row | {"hardware": "quipu"}]), ["hardware", "way"])
     table = measured.read("x")
     assert table["ratio"].tolist() == [3.0, 2.0]
     assert table["torch"].tolist() == ["2.10", "2.10"], "versions stay text"

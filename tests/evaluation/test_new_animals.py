@@ -6,8 +6,9 @@ import pytest
 
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
-from megalib.evaluation import new_animals, open_set
+from megalib.evaluation import calibration, new_animals, open_set
 from megalib.retrieval import features
+from tests.figures import line
 
 NAME = "MegaDescriptor-T-224"
 PLACES = ["DemoLeopard", "DemoWhaleShark"]
@@ -28,7 +29,7 @@ def write(run, dataset: str, individuals: int, images: int, dated: bool, seed: i
     metadata = pd.DataFrame(rows, columns=columns)
     run.metadata(dataset).parent.mkdir(parents=True)
     (metadata if dated else metadata.drop(columns="date")).to_csv(run.metadata(dataset))
-    features.save(run.features(NAME, dataset), np.array(vectors, dtype=np.float32), "key")
+    features.save(run.features(NAME, dataset), np.array(vectors, dtype=np.float32), {})
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def dated(run):
 
 
 def test_hidden_individuals_are_new_and_never_found(dated):
-    matches = new_animals.matches(dated, NAME, PLACES, 0.25, 0)
+    matches = new_animals.hide_and_match(dated, NAME, PLACES, 0.25, 0)
     assert len(matches) == 8 * 4 + 10 * 3
     is_new = matches["is_new"]
     assert not set(matches.loc[is_new, "identity"]) & set(matches["predicted"])
@@ -52,7 +53,7 @@ def test_hidden_individuals_are_new_and_never_found(dated):
 
 
 def test_a_threshold_is_judged_on_other_individuals_than_it_was_chosen_on(dated):
-    matches = new_animals.matches(dated, NAME, PLACES, 0.5, 0)
+    matches = new_animals.hide_and_match(dated, NAME, PLACES, 0.5, 0)
     table = new_animals.chosen_and_judged(matches, 0)
     assert table["individuals"].sum() == matches["identity"].nunique()
     assert table["threshold"].nunique() == 1
@@ -85,14 +86,14 @@ def halves(matches, seed):
 
 
 def test_calibration_is_judged_on_other_individuals(dated):
-    known = new_animals.matches(dated, NAME, PLACES, 0.25, 0).query("not is_new")
+    known = new_animals.hide_and_match(dated, NAME, PLACES, 0.25, 0).query("not is_new")
     table = new_animals.calibrated(known, 0)
-    assert set(table["method"]) == set(open_set.CALIBRATIONS)
+    assert set(table["method"]) == set(calibration.CALIBRATIONS)
     learn, judge = halves(known, 0)
     assert not set(learn["identity"]) & set(judge["identity"])
     assert 0 < len(judge) < len(known)
     for method, rows in table.groupby("method"):
-        probability = open_set.calibrate(
+        probability = calibration.calibrate(
             learn["similarity"].to_numpy(), learn["correct"].to_numpy(), method
         )(judge["similarity"].to_numpy())
         assert rows["count"].sum() == len(judge)
@@ -108,7 +109,7 @@ def test_calibration_is_judged_on_other_individuals(dated):
 
 
 def test_what_cannot_be_judged_or_calibrated_is_told(dated):
-    matches = new_animals.matches(dated, NAME, PLACES, 0.25, 0)
+    matches = new_animals.hide_and_match(dated, NAME, PLACES, 0.25, 0)
     lines = []
     right = matches.assign(correct=True)
     assert new_animals.calibrated(right, 0, lines.append).empty
@@ -125,17 +126,53 @@ def test_what_cannot_be_judged_or_calibrated_is_told(dated):
 def test_a_dataset_without_enough_individuals_is_left_out(dated):
     write(dated, "Few", 1, 6, dated=False)
     lines = []
-    matches = new_animals.matches(dated, NAME, ["Few", *PLACES], 0.25, 0, lines.append)
+    matches = new_animals.hide_and_match(dated, NAME, ["Few", *PLACES], 0.25, 0, lines.append)
     assert set(matches["dataset"]) == set(PLACES)
     assert lines[0].startswith("Few: left out, ")
     with pytest.raises(UserError, match="no dataset has individuals enough"):
-        new_animals.matches(dated, NAME, ["Few"], 0.25, 0, lines.append)
+        new_animals.hide_and_match(dated, NAME, ["Few"], 0.25, 0, lines.append)
 
 
 def test_features_that_are_missing_or_of_fewer_images_are_asked_for(dated):
     with pytest.raises(UserError, match=r"run 3_infer\.ipynb first"):
-        new_animals.matches(dated, "MegaDescriptor-S-224", PLACES, 0.25, 0)
+        new_animals.hide_and_match(dated, "MegaDescriptor-S-224", PLACES, 0.25, 0)
     rows = read_metadata(dated.metadata(PLACES[0]))
-    features.save(dated.features(NAME, PLACES[0]), np.ones((len(rows) - 1, 3), np.float32), "key")
+    features.save(dated.features(NAME, PLACES[0]), np.ones((len(rows) - 1, 3), np.float32), {})
     with pytest.raises(UserError, match="no features of all images"):
-        new_animals.matches(dated, NAME, PLACES, 0.25, 0)
+        new_animals.hide_and_match(dated, NAME, PLACES, 0.25, 0)
+
+
+def test_known_and_new_animals_have_a_histogram_each():
+    table = pd.DataFrame({"similarity": [0.9, 0.2, 0.1], "is_new": [False, True, True]})
+    axis = new_animals.plot_similarities(table).axes[0]
+    known, new = axis.containers
+    names = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert names == ["known animals", "new animals"]
+    assert [sum(bar.get_height() > 0 for bar in bars) for bars in (known, new)] == [1, 2]
+
+
+def test_thresholds_are_drawn_in_per_cent():
+    roc = pd.DataFrame({"false_alarms": [0, 0.5], "found": [0.1, 0.9]})
+    sweep = pd.DataFrame(
+        {"threshold": [0.1, 0.2], "baks": [1, 0.5], "baus": [0, 0.5], "geometric_mean": [0, 0.5]}
+    )
+    left, right = new_animals.plot_thresholds(roc, sweep).axes
+    assert line(left) == ([0, 50], [10, 90])
+    assert [line(right, number)[1] for number in range(3)] == [[100, 50], [0, 50], [0, 50]]
+
+
+def test_reliability_stands_beside_the_diagonal():
+    table = pd.DataFrame({"method": ["a", "b"], "probability": [0.5, 0.7], "share_right": [0.4, 1]})
+    axis = new_animals.plot_reliability(table).axes[0]
+    assert [line(axis, number) for number in range(3)] == [
+        ([0, 100], [0, 100]),
+        ([50], [40]),
+        ([70], [100]),
+    ]
+
+
+def test_rejection_is_drawn_in_per_cent():
+    axis = new_animals.plot_rejection(pd.DataFrame({"kept": [0.5, 1], "accuracy": [1, 0.75]})).axes[
+        0
+    ]
+    assert line(axis) == ([50, 100], [100, 75])

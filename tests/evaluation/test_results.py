@@ -6,6 +6,7 @@ import pytest
 
 from megalib.errors import UserError
 from megalib.evaluation import results
+from tests.figures import line, points
 
 NAME = "MegaDescriptor-T-224"
 
@@ -29,7 +30,7 @@ def test_animals_may_be_called_like_missing_values(run):
     file.parent.mkdir(parents=True)
     table.to_csv(file, index=False)
     rows = pd.DataFrame({"flavour": [NAME], "dataset": ["Owls"]})
-    _, read = results.matches(run, NAME, rows, "demo")
+    _, read = results.folders_and_predictions(run, NAME, rows, "demo")
     pd.testing.assert_frame_equal(read["Owls"], table)
 
 
@@ -38,10 +39,42 @@ def test_damaged_results_are_told_in_one_line(run, content):
     rows = pd.DataFrame({"flavour": [NAME], "dataset": ["Owls"]})
     for file, read in (
         (run.results(NAME), lambda: results.read(run, [NAME])),
-        (run.predictions(NAME, "Owls"), lambda: results.matches(run, NAME, rows, "demo")),
+        (
+            run.predictions(NAME, "Owls"),
+            lambda: results.folders_and_predictions(run, NAME, rows, "demo"),
+        ),
     ):
         file.parent.mkdir(parents=True)
         file.write_bytes(content)
         with pytest.raises(UserError, match=r"3_infer\.ipynb again") as told:
             read()
         assert "\n" not in str(told.value)
+
+
+def test_curves_of_matches_are_those_of_the_table():
+    table = pd.DataFrame({"X": [50.0, 75], "Y": [20.0, 100]}, index=pd.Index([1, 2], name="looked"))
+    axis = results.plot_match_curves(table).axes[0]
+    assert [line(axis, number)[1] for number in range(2)] == [[50, 75], [20, 100]]
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["X", "Y"]
+
+
+def test_before_and_after_are_joined():
+    table = pd.DataFrame({"dataset": ["a"], "accuracy": [0.9], "untrained_accuracy": [0.2]})
+    axis = results.plot_before_and_after(table).axes[0]
+    assert axis.collections[0].get_segments()[0].tolist() == [[20, 0], [90, 0]]
+    assert points(axis, 1) == [(20, 0)]
+    assert points(axis, 2) == [(90, 0)]
+
+
+def test_results_are_asked_for_in_one_line(run):
+    with pytest.raises(UserError, match="run 3_infer"):
+        results.read(run, [NAME])
+    assert results.missing(run, [NAME]) == [NAME]
+
+
+def test_curves_count_the_images_found_within_a_list():
+    predictions = {"A": pd.DataFrame({"rank": [0, 0, 3, 25]}), "B": pd.DataFrame({"rank": [1]})}
+    curves = results.match_curves(predictions, 5)
+    assert curves.index.tolist() == [1, 2, 3, 4, 5]
+    assert curves["A"].tolist() == [50, 50, 50, 75, 75]
+    assert curves["B"].tolist() == [0, 100, 100, 100, 100]

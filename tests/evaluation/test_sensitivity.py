@@ -11,9 +11,10 @@ from megalib import flavours
 from megalib.data import images
 from megalib.data.metadata import read_metadata
 from megalib.evaluation import sensitivity
-from megalib.models import networks
-from megalib.retrieval import features
+from megalib.models import networks, tensors
+from megalib.retrieval import extraction
 from tests.conftest import write_image
+from tests.figures import points, row_names
 
 
 def test_each_variant_differs_from_the_published_way_in_one_point():
@@ -40,7 +41,7 @@ def test_the_transforms_are_those_of_torchvision(flavour):
 
     def told(way):
         changed = ways[way][0]
-        pixels = images.inference_transform(changed)(image)
+        pixels = tensors.inference_transform(changed)(image)
         mean, std = (torch.tensor(part)[:, None, None] for part in (changed.mean, changed.std))
         return pixels * std + mean
 
@@ -56,7 +57,7 @@ def test_the_transforms_are_those_of_torchvision(flavour):
     ):
         np.testing.assert_allclose(told(way), functional.to_tensor(expected), atol=1e-6)
     other = ways["mean and deviation 0.5"][0]
-    assert images.inference_transform(other)(image).abs().max() <= 1
+    assert tensors.inference_transform(other)(image).abs().max() <= 1
 
 
 def test_the_table_counts_other_answers(prepared, flavour):
@@ -80,7 +81,7 @@ def test_the_table_counts_other_answers(prepared, flavour):
     ):
         assert row.variant == way
         folder = prepared.images(changed.stored_size, "DemoLeopard")
-        transform = images.inference_transform(changed)
+        transform = tensors.inference_transform(changed)
         pixels = torch.stack([transform(images.load(folder / path)) for path in metadata["path"]])
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
             vectors = model(pixels).float().numpy().astype(np.float64)
@@ -99,7 +100,7 @@ def test_what_was_measured_is_not_extracted_again(prepared, flavour, monkeypatch
     how = (model, flavour, ["DemoLeopard"], prepared, device, 0, lambda _: None)
     table = sensitivity.measure(*how)
     assert len(list(prepared.folder.glob("features/*/*.safetensors"))) == 6
-    monkeypatch.setattr(features, "extract", None)
+    monkeypatch.setattr(extraction, "extract", None)
     assert sensitivity.measure(*how).equals(table)
 
 
@@ -110,3 +111,12 @@ def test_the_summary_is_the_mean_over_datasets():
     told = sensitivity.summary(pd.DataFrame(rows, columns=columns))
     assert told.loc["as published"].tolist() == [75, 0, 0, 1]
     assert told.loc["bicubic"].tolist() == pytest.approx([62.5, -12.5, 37.5, 0.8])
+
+
+def test_ways_of_inference_have_a_dot_per_dataset_and_their_mean():
+    table = pd.DataFrame({"variant": ["one", "one", "two"], "accuracy": [0.5, 0.7, 0.4]})
+    axis = sensitivity.plot_variants(table).axes[0]
+    assert points(axis, 0) == [(50, 0), (70, 0)]
+    assert points(axis, 1) == [(60, 0)]
+    assert points(axis, 3) == [(40, 1)]
+    assert row_names(axis) == ["one", "two"]

@@ -12,16 +12,16 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from megalib.data import images, preparation
+from megalib.data import finished, images, training_set
 from megalib.data.catalogue import find
 from megalib.errors import UserError
 from megalib.files import locks
 from megalib.files.writing import sweep, told_if_unwritable, whole_file, whole_folder, write_whole
-from megalib.models import export, networks
+from megalib.models import export, networks, tensors
 from megalib.models.networks import from_folder
-from megalib.retrieval import features
+from megalib.retrieval import caching, extraction
 from megalib.training import checkpoints, loop
-from tests.conftest import write_image
+from tests.conftest import prepare, write_image
 
 CPU = torch.device("cpu")
 
@@ -90,35 +90,35 @@ def owls(tmp_path):
 
 
 def test_a_preparation_that_met_a_full_disk_is_completed(owls, run, disk, monkeypatch):
-    preparation.prepare(owls, owls.own, run, sizes=[50, 80])
+    prepare(owls, owls.own, run, sizes=[50, 80])
     expected, stopped = files(run.folder), 0
     for kib in (16, 48, 80, 100, 120, 140, 160, 512):
         small = disk(kib)
         monkeypatch.setenv("MEGALIB_RUNS", str(small.folder))
-        stopped += told_in_one_line(
-            lambda: preparation.prepare(owls, owls.own, run, sizes=[50, 80])
-        )
+        stopped += told_in_one_line(lambda: prepare(owls, owls.own, run, sizes=[50, 80]))
         small.enlarge()
-        preparation.prepare(owls, owls.own, run, sizes=[50, 80])
+        prepare(owls, owls.own, run, sizes=[50, 80])
         assert files(run.folder) == expected
     assert 4 <= stopped < 8
 
 
-def test_a_training_that_met_a_full_disk_goes_on(flavour, prepared, disk, monkeypatch, tmp_path):
-    flavour, combined = replace(flavour, epochs=2), preparation.aggregate(prepared, ["DemoLeopard"])
+def test_a_training_that_met_a_full_disk_goes_on(
+    flavour, recipe, prepared, disk, monkeypatch, tmp_path
+):
+    recipe, combined = replace(recipe, epochs=2), training_set.aggregate(prepared, ["DemoLeopard"])
     start, place = tmp_path / "start", prepared.folder
     shutil.copytree(place, start)
-    whole, _ = loop.train(flavour, combined, prepared)
+    whole, _ = loop.train(flavour, recipe, combined, prepared)
     stopped = 0
     for kib in (256, 500, 700, 900):
         small = disk(kib)
         monkeypatch.setenv("MEGALIB_RUNS", str(small.folder))
         shutil.copytree(start, prepared.folder)
-        stopped += told_in_one_line(lambda: loop.train(flavour, combined, prepared))
+        stopped += told_in_one_line(lambda: loop.train(flavour, recipe, combined, prepared))
         leftovers = [path for path in small.folder.rglob(".*") if path.is_dir()]
         assert leftovers == [], "a part that failed gives its space back"
         small.enlarge()
-        loop.train(flavour, combined, prepared)
+        loop.train(flavour, recipe, combined, prepared)
         trained = from_folder(prepared.weights(flavour.name), flavour).state_dict()
         assert all(torch.equal(trained[name], value) for name, value in whole.state_dict().items())
         assert list(prepared.folder.rglob(".*")) == []
@@ -128,15 +128,15 @@ def test_a_training_that_met_a_full_disk_goes_on(flavour, prepared, disk, monkey
 def test_features_that_met_a_full_disk_are_extracted_again(flavour, prepared, disk, monkeypatch):
     paths = sorted(path.name for path in (prepared.images(256) / "DemoLeopard/images").iterdir())
     folder = prepared.images(256) / "DemoLeopard" / "images"
-    gallery = images.ImageFiles(folder, paths, images.inference_transform(flavour))
+    gallery = tensors.ImageFiles(folder, paths, tensors.inference_transform(flavour))
     model = networks.untrained_network(flavour, 0)
-    monkeypatch.setattr(features, "PART", 6)
-    small, extracted = disk(4), features.extract(model, gallery, CPU, batch_size=6)
+    monkeypatch.setattr(caching, "PART", 6)
+    small, extracted = disk(4), extraction.extract(model, gallery, CPU, batch_size=6)
     file = small.folder / "features" / "a.safetensors"
-    assert told_in_one_line(lambda: features.cached(file, model, flavour, gallery, CPU))
+    assert told_in_one_line(lambda: caching.cached(file, model, flavour, gallery, CPU))
     small.enlarge()
     np.testing.assert_allclose(
-        features.cached(file, model, flavour, gallery, CPU), extracted, atol=1e-6
+        caching.cached(file, model, flavour, gallery, CPU), extracted, atol=1e-6
     )
     assert [path.name for path in file.parent.iterdir()] == ["a.safetensors"]
 
@@ -203,35 +203,33 @@ def damaged(data: bytes, how: str, share: float) -> bytes:
     which=st.integers(0, 19),
 )
 def test_an_image_that_was_damaged_is_made_again(owls, run, how, share, which):
-    preparation.prepare(owls, owls.own, run, sizes=[50, 80])
+    prepare(owls, owls.own, run, sizes=[50, 80])
     expected = files(run.folder)
     image = sorted(path for path in run.images_root.rglob("*") if path.is_file())[which]
     image.write_bytes(damaged(image.read_bytes(), how, share))
-    preparation.prepare(owls, owls.own, run, sizes=[50, 80])
+    prepare(owls, owls.own, run, sizes=[50, 80])
     assert files(run.folder) == expected
 
 
 def test_an_image_of_a_stopped_run_that_cannot_be_read_is_made_again(owls, run, monkeypatch):
     """A power cut can leave a name without its content, of which no record was made yet."""
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(
-            preparation.record, "complete", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
-        )
-        preparation.prepare(owls, owls.own, run, sizes=[50])
+        patch.setattr(finished, "complete", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        prepare(owls, owls.own, run, sizes=[50])
     first, *others = sorted(path for path in run.images_root.rglob("*") if path.is_file())
     first.write_bytes(b"")
     before = {path: path.stat().st_mtime_ns for path in others}
-    preparation.prepare(owls, owls.own, run, sizes=[50])
+    prepare(owls, owls.own, run, sizes=[50])
     images.load(first)
     assert {path: path.stat().st_mtime_ns for path in others} == before
 
 
 def test_sound_images_are_not_looked_into_again(owls, run, monkeypatch):
-    preparation.prepare(owls, owls.own, run, sizes=[50])
+    prepare(owls, owls.own, run, sizes=[50])
     read = []
-    monkeypatch.setattr(preparation.record, "load", read.append)
-    monkeypatch.setattr(preparation.record, "_content", read.append)
-    preparation.prepare(owls, owls.own, run, sizes=[50])
+    monkeypatch.setattr(finished, "load", read.append)
+    monkeypatch.setattr(finished, "_content", read.append)
+    prepare(owls, owls.own, run, sizes=[50])
     assert read == []
 
 
@@ -248,17 +246,17 @@ def test_leftovers_of_dead_processes_go_and_others_stay(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == kept
 
 
-def test_weights_that_lack_a_file_are_trained_again(flavour, prepared, capsys):
-    combined = preparation.aggregate(prepared, ["DemoLeopard"])
-    whole, _ = loop.train(flavour, combined, prepared)
+def test_weights_that_lack_a_file_are_trained_again(flavour, recipe, prepared, capsys):
+    combined = training_set.aggregate(prepared, ["DemoLeopard"])
+    whole, _ = loop.train(flavour, recipe, combined, prepared)
     folder = prepared.weights(flavour.name)
     for damage in (
         lambda: (folder / "model.safetensors").unlink(),
-        lambda: (folder / export.FACTS).write_text("[1]"),
-        lambda: (folder / export.FACTS).write_bytes(b"\xff\x00"),
+        lambda: (folder / export.STAMP).write_text("[1]"),
+        lambda: (folder / export.STAMP).write_bytes(b"\xff\x00"),
     ):
         damage()
-        again, _ = loop.train(flavour, combined, prepared)
+        again, _ = loop.train(flavour, recipe, combined, prepared)
         assert "it is trained again" in capsys.readouterr().out
         assert all(
             torch.equal(value, again.state_dict()[name])
@@ -267,13 +265,13 @@ def test_weights_that_lack_a_file_are_trained_again(flavour, prepared, capsys):
 
 
 @pytest.mark.parametrize("content", [None, "", "\n", "a,b\n1,2\n", "epoch\n"])
-def test_a_history_that_is_lost_is_told_in_one_line(flavour, prepared, content):
-    combined = preparation.aggregate(prepared, ["DemoLeopard"])
-    loop.train(replace(flavour, epochs=1), combined, prepared)
+def test_a_history_that_is_lost_is_told_in_one_line(flavour, recipe, prepared, content):
+    combined = training_set.aggregate(prepared, ["DemoLeopard"])
+    loop.train(flavour, recipe, combined, prepared)
     file = prepared.history(flavour.name)
     file.unlink() if content is None else file.write_text(content)
     with pytest.raises(UserError, match=r"cannot read the history .*resume never"):
-        loop.train(replace(flavour, epochs=1), combined, prepared)
+        loop.train(flavour, recipe, combined, prepared)
 
 
 @pytest.mark.parametrize(
@@ -295,19 +293,21 @@ def test_a_checkpoint_that_says_other_things_is_named_and_the_one_before_taken(
 @pytest.mark.parametrize(
     "error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), OSError(5, "I/O error")]
 )
-def test_a_checkpoint_that_only_could_not_be_read_now_stays(flavour, prepared, monkeypatch, error):
+def test_a_checkpoint_that_only_could_not_be_read_now_stays(
+    flavour, recipe, prepared, monkeypatch, error
+):
     """Too little memory or a disk that does not answer is no fault of the checkpoint."""
-    combined = preparation.aggregate(prepared, ["DemoLeopard"])
+    combined = training_set.aggregate(prepared, ["DemoLeopard"])
 
     def fail(*_):
         raise error
 
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         patch.setattr(export, "write", lambda *_: 1 / 0)
-        loop.train(flavour, combined, prepared)
+        loop.train(flavour, recipe, combined, prepared)
     kept = checkpoints.found(prepared.checkpoints(flavour.name))
-    for reader in ("load", "load_file"):
+    for reader in ("load", "load_file", "read_optimizer"):
         with monkeypatch.context() as patch, pytest.raises(UserError):
             patch.setattr(checkpoints, reader, fail)
-            loop.train(flavour, combined, prepared)
+            loop.train(flavour, recipe, combined, prepared)
         assert checkpoints.found(prepared.checkpoints(flavour.name)) == kept != []

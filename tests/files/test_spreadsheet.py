@@ -11,11 +11,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from megalib.book import notebook
-from megalib.data import catalogue, preparation
+from megalib.data import catalogue
 from megalib.data.metadata import read_metadata
+from megalib.data.problems import read_problems
 from megalib.files import spreadsheet
 from megalib.files.places import NOTEBOOKS, ROOT
-from tests.conftest import write_image
+from tests.conftest import prepare, write_image
 
 SIGNS = tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20")
 # Much of what matters, and anything else.
@@ -134,8 +135,8 @@ def test_problems_of_the_preparation_hold_no_formula_and_are_read_back(run, tmp_
         write_image(folder / f"{number}.png", (40, 30), number)
     (folder / "@broken.png").write_text("no image")
     pets = catalogue.own_pictures("Pets", tmp_path / "pets")
-    preparation.prepare(pets, tmp_path / "pets", run, sizes=[16])
+    prepare(pets, tmp_path / "pets", run, sizes=[16])
     assert '"\'=1+1/@broken.png"' in run.problems("Pets").read_text()
-    assert preparation.read_problems(run, "Pets")["raw_path"].tolist() == ["=1+1/@broken.png"]
+    assert read_problems(run, "Pets")["raw_path"].tolist() == ["=1+1/@broken.png"]
     assert set(read_metadata(run.metadata("Pets"))["identity"]) == {"=1+1"}  # for programs
     assert ",=1+1," in run.metadata("Pets").read_text()

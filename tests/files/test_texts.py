@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from megalib.book import parameters
+from megalib.book import pipeline, profiles
 from megalib.errors import UserError
 from megalib.files import texts
 from megalib.files.places import ROOT
@@ -72,7 +72,7 @@ def test_a_hostile_profile_is_refused_at_once_in_one_line(tmp_path, kind):
     file.write_bytes(HOSTILE[kind])
     began = time.perf_counter()
     with pytest.raises(UserError) as caught:
-        parameters.read_profile(str(file))
+        profiles.read(str(file))
     assert time.perf_counter() - began < 5  # usually milliseconds; other work may go on beside
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400 or str(caught.value).startswith("unknown parameter")
@@ -90,7 +90,7 @@ def test_a_profile_that_is_no_regular_file_is_refused(tmp_path, kind):
     elif kind == "dangling":
         file.symlink_to("nothing")
     with pytest.raises(UserError, match=r"cannot read the profile|not a regular file") as caught:
-        parameters.read_profile(str(file))
+        profiles.read(str(file))
     assert "\n" not in str(caught.value)
 
 
@@ -99,31 +99,31 @@ def test_a_profile_that_is_no_regular_file_is_refused(tmp_path, kind):
 )
 def test_what_names_no_profile_is_refused(name):
     with pytest.raises(UserError) as caught:
-        parameters.read_profile(name)
+        profiles.read(name)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
 
 
 def test_a_profile_without_a_name_has_that_of_its_file(tmp_path):
     (tmp_path / "owls-2024.yaml").write_text("\ufeffseed: 3\n", encoding="utf-8")
-    assert parameters.read_profile(str(tmp_path / "owls-2024.yaml")) == {
+    assert profiles.read(str(tmp_path / "owls-2024.yaml")) == {
         "profile": "owls-2024",
         "seed": 3,
     }
     (tmp_path / "my owls.yaml").write_text("seed: 3\n")
     with pytest.raises(UserError, match=r"my owls.yaml cannot name a profile.*`profile: mine`"):
-        parameters.read_profile(str(tmp_path / "my owls.yaml"))
+        profiles.read(str(tmp_path / "my owls.yaml"))
     (tmp_path / "my owls.yaml").write_text("profile: owls\nseed: 3\n")
-    assert parameters.read_profile(str(tmp_path / "my owls.yaml"))["profile"] == "owls"
+    assert profiles.read(str(tmp_path / "my owls.yaml"))["profile"] == "owls"
 
 
 def test_the_configuration_of_the_pipeline_changes_the_profile(tmp_path):
     (tmp_path / "mine.yaml").write_text("datasets: [DemoZebra]\nseed: 3\n")
-    found = parameters.of_pipeline({"profile": str(tmp_path / "mine.yaml"), "seed": 4})
+    found = pipeline.parameters_of({"profile": str(tmp_path / "mine.yaml"), "seed": 4})
     assert found == {"profile": "mine", "datasets": ["DemoZebra"], "seed": 4}
-    assert parameters.of_pipeline({})["profile"] == "demo"
+    assert pipeline.parameters_of({})["profile"] == "demo"
     with pytest.raises(UserError, match="seed"):
-        parameters.of_pipeline({"seed": -4})
+        pipeline.parameters_of({"seed": -4})
 
 
 SIMPLE = st.recursive(

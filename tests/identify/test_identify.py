@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 import torch
 
+from megalib import stamp
 from megalib.data import splits
 from megalib.data.metadata import UNKNOWN, read_metadata
 from megalib.errors import UserError
-from megalib.identify import gallery, judging, photographs
+from megalib.identify import answers, gallery, judging, photographs
 from megalib.models import networks
 from tests.conftest import write_image
 
@@ -145,6 +146,20 @@ def test_too_few_individuals_are_told_and_still_ranked(colours):
     assert (table["new_individual"] == "").all()
 
 
+def test_answers_are_written_for_a_spreadsheet_and_for_a_browser(colours, tmp_path):
+    known, new = colours
+    judgement = judging.Judgement(0.5, None)
+    table = judging.rank(new, known, judgement, 2)
+    table.loc[0, "candidate"] = "=Tom"
+    written = answers.write_answers(tmp_path, table, judgement, new, known)
+    assert [written.csv.name, written.page.name] == ["candidates.csv", "candidates.html"]
+    read = pd.read_csv(written.csv)
+    assert list(read) == list(written.table) == [name for name in table if "path" not in name]
+    assert len(read) == 6 and read.loc[0, "candidate"] == "'=Tom", "no formula"
+    assert "<h1>Candidates</h1>" in written.page.read_text()
+    assert written.in_words == judging.in_words(table, 0.5, written.csv)
+
+
 def test_the_page_holds_its_images_and_marks_new_animals(colours, tmp_path):
     known, new = colours
     table = judging.rank(new, known, judging.Judgement(2.0, lambda values: values * 0 + 0.5), 2)
@@ -159,6 +174,10 @@ def test_the_page_holds_its_images_and_marks_new_animals(colours, tmp_path):
     assert page.count("50%") >= 1 and "Known photograph" not in page
 
 
+def test_what_uses_the_page_depends_on_its_template():
+    assert gallery.PAGE in stamp.files_of("from megalib.identify import write_answers")
+
+
 def test_an_example_is_made_of_a_prepared_dataset(prepared, tmp_path):
     known, new, truth = photographs.example(prepared, "DemoLeopard", tmp_path / "own", strangers=1)
     assert sorted(folder.name for folder in known.iterdir()) == ["cat0", "cat1", "cat2"]
@@ -166,6 +185,12 @@ def test_an_example_is_made_of_a_prepared_dataset(prepared, tmp_path):
     assert set(truth) == {"cat0", "cat1", "cat2", "cat3"}
     with pytest.raises(UserError, match="too few for an example"):
         photographs.example(prepared, "DemoLeopard", tmp_path / "own", strangers=3)
+
+
+def test_an_example_of_images_that_are_gone_asks_for_them(prepared, tmp_path):
+    (prepared.images(518, "DemoLeopard") / "images/2_2.png").unlink()
+    with pytest.raises(UserError, match=r"image .*2_2\.png is missing: run 1_prepare"):
+        photographs.example(prepared, "DemoLeopard", tmp_path / "own", strangers=1)
 
 
 def test_an_example_that_is_there_stays_as_it_is(prepared, tmp_path):

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from megalib import flavours
-from megalib.data import preparation
+from megalib.data import training_set
 from megalib.errors import UserError
 from megalib.models import export, networks
 from megalib.training import loop
@@ -68,8 +68,8 @@ def hub():
 
 
 @pytest.fixture
-def trained(flavour, prepared):
-    loop.train(flavour, preparation.aggregate(prepared, ["DemoLeopard"]), prepared)
+def trained(flavour, recipe, prepared):
+    loop.train(flavour, recipe, training_set.aggregate(prepared, ["DemoLeopard"]), prepared)
     return prepared.weights(NAME)
 
 

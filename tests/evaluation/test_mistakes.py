@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 
-from megalib.data.images import inference_transform
+from megalib.data.images import load
 from megalib.errors import UserError
 from megalib.evaluation import mistakes
 from megalib.models import networks
+from megalib.models.tensors import inference_transform
+from tests.conftest import write_image
+from tests.figures import colours, points
 
 MATCHES = pd.DataFrame(
     [
@@ -78,19 +80,22 @@ def test_an_unknown_projection_is_refused():
         mistakes.projection(np.eye(3, dtype=np.float32), "umap")
 
 
-def pictures(seed: int) -> list[Image.Image]:
-    rng = np.random.default_rng(seed)
-    return [Image.fromarray(rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)) for _ in range(2)]
+@pytest.fixture
+def pair(tmp_path):
+    """Two noisy images."""
+    files = [tmp_path / f"{seed}.png" for seed in range(2)]
+    for seed, file in enumerate(files):
+        write_image(file, (50, 40), seed)
+    return files
 
 
-def test_the_shares_of_all_places_make_the_similarity(flavour):
+def test_the_shares_of_all_places_make_the_similarity(flavour, pair):
     model = networks.untrained_network(flavour, 0).train()
-    query, match = pictures(0)
-    found = mistakes.similarity_map(model, flavour, query, match)
+    found = mistakes.similarity_map(model, flavour, *pair)
     assert model.training
     transform = inference_transform(flavour)
     with torch.no_grad():
-        q, m = model.eval()(torch.stack([transform(query), transform(match)]))
+        q, m = model.eval()(torch.stack([transform(load(file)) for file in pair]))
     cosine = float(q @ m / q.norm() / m.norm())
     assert found.similarity == pytest.approx(cosine, abs=1e-5)
     assert found.query.mean() == pytest.approx(cosine, abs=1e-5)
@@ -99,7 +104,7 @@ def test_the_shares_of_all_places_make_the_similarity(flavour):
     assert found.query.std() > 0
 
 
-def test_a_network_comes_back_in_its_mode_after_an_error(flavour, monkeypatch):
+def test_a_network_comes_back_in_its_mode_after_an_error(flavour, pair, monkeypatch):
     model = networks.untrained_network(flavour, 0).train()
     model.norm.eval()
 
@@ -108,15 +113,54 @@ def test_a_network_comes_back_in_its_mode_after_an_error(flavour, monkeypatch):
 
     monkeypatch.setattr(model, "forward_features", fail)
     with pytest.raises(ValueError, match="no memory"):
-        mistakes.similarity_map(model, flavour, *pictures(0))
+        mistakes.similarity_map(model, flavour, *pair)
     assert model.training and model.layers.training and not model.norm.training
 
 
-def test_a_network_whose_embedding_is_no_mean_is_refused(flavour):
+def test_a_network_whose_embedding_is_no_mean_is_refused(flavour, pair):
     import timm
 
     model = timm.create_model(
         "vit_tiny_patch16_224", num_classes=0, img_size=32, embed_dim=12, depth=1, num_heads=1
     )
     with pytest.raises(UserError, match="take a MegaDescriptor"):
-        mistakes.similarity_map(model, flavour, *pictures(0))
+        mistakes.similarity_map(model, flavour, *pair)
+
+
+def test_the_hardest_queries_tell_the_rank_of_the_right_one(pictures, matches):
+    axes = np.reshape(mistakes.plot_hardest(pictures, matches.iloc[1:]).axes, (2, 1))
+    assert colours(axes) == [1, 3]
+    assert axes[1, 0].get_title() == "c" and axes[1, 0].get_xlabel() == "right one at 5"
+
+
+def test_histograms_hold_each_kind_of_pair():
+    table = pd.DataFrame({"similarity": [0.9, 0.8, 0.1], "same": [True, True, False]})
+    axis = mistakes.plot_pair_similarities({"X": table}).axes[0]
+    same, different = ([bar.get_height() for bar in bars] for bars in axis.containers)
+    edges = [bar.get_x() for bar in axis.containers[0]]
+    assert sum(height > 0 for height in same) == 2 and min(edges) == pytest.approx(0.8)
+    assert sum(height > 0 for height in different) == 1
+
+
+def test_a_projection_draws_test_and_training_images_of_each_individual():
+    plane = np.array([[0.0, 0], [1, 1], [2, 2]])
+    figure = mistakes.plot_projection(
+        plane, np.array(["a", "a", "b"]), np.array([True, False, True])
+    )
+    axis = figure.axes[0]
+    assert [points(axis, number) for number in range(4)] == [[(0, 0)], [(1, 1)], [(2, 2)], []]
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["a", "b"]
+
+
+def test_shares_of_a_similarity_lie_over_their_image(tmp_path):
+    for name in "ab":
+        write_image(tmp_path / f"{name}.png", (8, 6), 0)
+    shares = [np.array([[0.1, -0.3]]), np.array([[0.2, 0.0]])]
+    found = mistakes.SimilarityMap(0.42, *shares)
+    figure = mistakes.plot_similarity_map(tmp_path / "a.png", tmp_path / "b.png", found)
+    for axis, part in zip(figure.axes[2:4], shares, strict=True):
+        heat = axis.images[1]
+        assert np.asarray(heat.get_array()).tolist() == part.tolist()
+        assert heat.get_clim() == (-0.3, 0.3)
+        assert heat.get_extent() == [0, 8, 6, 0]
+    assert figure.get_suptitle() == "cosine 0.42"

@@ -1,0 +1,43 @@
+"""The answers about new photographs, written for a spreadsheet and for a browser."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from megalib.files import spreadsheet
+from megalib.identify import gallery, judging
+from megalib.identify.judging import Judgement
+from megalib.identify.photographs import Photographs
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was written: the `table` that `csv` holds, and the `page`; `in_words` sums it up."""
+
+    table: pd.DataFrame
+    csv: Path
+    page: Path
+    in_words: str
+
+
+def write_answers(
+    folder: Path, table: pd.DataFrame, judgement: Judgement, new: Photographs, known: Photographs
+) -> Answers:
+    """Write the candidates of new photographs as `candidates.csv` and `candidates.html`.
+
+    Args:
+        folder: where both files go.
+        table: of `judging.rank`.
+        judgement: by which the candidates were judged.
+        new: the new photographs.
+        known: those of known individuals.
+
+    Raises:
+        UserError: a file cannot be written, or a prepared image cannot be read.
+    """
+    csv, page = folder / "candidates.csv", folder / "candidates.html"
+    told = table.drop(columns=["path", "known_path"])
+    spreadsheet.write(csv, told, index=False)
+    gallery.write_page(page, "Candidates", table, new.folder, known.folder)
+    return Answers(told, csv, page, judging.in_words(table, judgement.threshold, csv))
