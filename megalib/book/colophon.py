@@ -68,14 +68,7 @@ def versions(lock: Path = ROOT / "requirements.lock") -> pd.DataFrame:
 
 
 def exceptions(packages: pd.DataFrame) -> pd.DataFrame:
-    """The packages that are accepted although they name no allowed licence.
-
-    Args:
-        packages: see `versions`.
-
-    Returns:
-        `package`, `licence` and `reason`.
-    """
+    """Which packages name no allowed licence, and the `reason` why each is accepted."""
     allowed, reasons = licences.rules()
     found = licences.not_allowed(packages, allowed)[["package", "licence"]]
     return found.assign(reason=found["package"].map(reasons))

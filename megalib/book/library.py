@@ -6,7 +6,6 @@ itself, what it exports, and a section for each of its modules, whichever there 
 
 import importlib
 import re
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -18,25 +17,14 @@ if TYPE_CHECKING:
 ASKED = re.compile(r"^```\{package\} (megalib(?:\.\w+)?)\n```$", re.MULTILINE)
 
 
-def modules(package: str, root: Path = ROOT) -> list[str]:
-    """The names of the modules of a package, without those of packages in it.
-
-    Args:
-        package: its name, such as "megalib.data".
-        root: the folder that holds `megalib`.
-    """
-    files = root.joinpath(*package.split(".")).glob("*.py")
-    return sorted(file.stem for file in files if file.stem != "__init__")
-
-
 def reference(package: str) -> str:
     """The documentation of a package and of its modules, as Markdown with directives of Sphinx."""
     found, parts = importlib.import_module(package), []
     if exported := getattr(found, "__all__", []):  # megalib itself has no path of the data
         links = ", ".join(_link(found, name) for name in exported)
         parts = [_documented(package), f"Notebooks and scripts import from here: {links}."]
-    for name in modules(package):
-        parts += [f"## {name}", _documented(f"{package}.{name}\n   :members:")]
+    for file in sorted(ROOT.joinpath(*package.split(".")).glob("[!_]*.py")):
+        parts += [f"## {file.stem}", _documented(f"{package}.{file.stem}\n   :members:")]
     return "\n\n".join(parts)
 
 
@@ -47,9 +35,8 @@ def _documented(module: str) -> str:
 def _link(package: ModuleType, name: str) -> str:
     """A link to what a package exports: a module of its own, or a function or class of one."""
     thing = getattr(package, name)
-    if isinstance(thing, ModuleType):
-        return f"{{py:mod}}`{name} <{thing.__name__}>`"
-    return f"{{py:obj}}`{name} <{thing.__module__}.{name}>`"
+    is_module = isinstance(thing, ModuleType)
+    return f"{{py:obj}}`{name} <{thing.__name__ if is_module else f'{thing.__module__}.{name}'}>`"
 
 
 def _on_source(app: "Sphinx", docname: str, source: list[str]) -> None:
