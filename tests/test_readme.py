@@ -1,0 +1,30 @@
+"""What the README tells a reader to type works."""
+
+import re
+from dataclasses import replace
+
+from megalib import stamp
+from megalib.data import catalogue, drawn_by
+from megalib.drawn import drawing
+from megalib.files.places import ROOT, Run
+from megalib.models import networks
+from tests.conftest import tiny
+
+
+def test_the_lines_of_python_run(tmp_path, monkeypatch, capsys):
+    """As they stand, on few drawn zebras, with a small network in place of the hub's."""
+    monkeypatch.setenv("MEGALIB_RUNS", str(tmp_path))
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    imports, lines = code.strip().split("\n\n")
+    assert imports.startswith("from megalib import ") and len(lines.splitlines()) == 6
+    zebras = catalogue.find("DemoZebra")
+    folder = zebras.folder(Run("try").folder / "raw")
+    drawing.draw(zebras.species, folder, individuals=2, pictures=6, workers=1)
+    stamp.write(drawn_by.file(folder), drawn_by.today())  # so that not all of them are drawn
+    small = replace(tiny(), network=tiny().network | {"img_size": 224})
+    monkeypatch.setattr(networks, "from_hub", lambda _: networks.untrained_network(small, 0))
+    exec(code, names := {})
+    assert names["features"].shape == (len(names["metadata"]), 16)
+    assert names["network"].patch_embed.img_size == (names["flavour"].image_size,) * 2
+    told = float(capsys.readouterr().out.splitlines()[-1])
+    assert 0 <= told <= 1
