@@ -1,7 +1,9 @@
-"""What the README tells a reader to type works."""
+"""What the README tells a reader to type works, and what the map for contributors names exists."""
 
 import re
 from dataclasses import replace
+
+import pytest
 
 from megalib import stamp
 from megalib.data import catalogue, drawn_by
@@ -28,3 +30,26 @@ def test_the_lines_of_python_run(tmp_path, monkeypatch, capsys):
     assert names["network"].patch_embed.img_size == (names["flavour"].image_size,) * 2
     told = float(capsys.readouterr().out.splitlines()[-1])
     assert 0 <= told <= 1
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_files_and_tests_that_are_named_exist(name):
+    told = re.findall(r"`([^`\n]+)`", (ROOT / name).read_text())
+    named = 0
+    for text in told:
+        path, _, test = text.partition("::")
+        if re.fullmatch(r"[\w.]+(/[\w.]+)+/?|\w+\.(md|yml|toml|cff|lock)", path):
+            if path.startswith(("runs/", "folder/")) or "NAME" in path:
+                continue
+            assert (ROOT / path).exists(), path
+            assert not test or f"def {test}(" in (ROOT / path).read_text(), text
+            named += 1
+    assert named > 3
+
+
+def test_modules_of_the_map_exist():
+    rows = re.findall(r"`megalib/(\w+)/`: (.*) \|", (ROOT / "CONTRIBUTING.md").read_text())
+    assert len(rows) == 4
+    for package, modules in rows:
+        for module in re.findall(r"`(\w+)`", modules.partition(";")[0]):
+            assert (ROOT / "megalib" / package / f"{module}.py").is_file(), (package, module)

@@ -92,7 +92,7 @@ def ablation() -> pd.DataFrame:
 
 def baselines_long() -> pd.DataFrame:
     """The baselines' cells of Table 4 as `accuracies_long` has the others, by our short names."""
-    names = pd.read_csv(PUBLISHED / "baselines.csv").set_index("paper_name")["flavour"]
+    names = pd.read_csv(PUBLISHED / "baselines.csv").dropna().set_index("paper_name")["flavour"]
     table = baselines().loc[:, names.index].rename(columns=names).rename_axis("dataset")
     long = table.reset_index().melt("dataset", var_name="flavour", value_name="accuracy")
     sizes = accuracies_long().groupby("dataset")["n_test"].first()

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from megalib.book import notebook, parameters, profiles
-from megalib.data.catalogue import CATALOGUE
+from megalib.data import published
 from megalib.errors import UserError
 from megalib.files.places import NOTEBOOKS, PROFILES, ROOT
 from megalib.flavours import BASELINES, FLAVOURS, SIFT
@@ -59,7 +59,7 @@ def test_the_demo_profile_is_what_the_notebooks_do_by_default():
 
 def test_the_paper_profile_is_all_datasets_and_flavours_at_published_scale():
     profile = profiles.read("paper")
-    assert profile["datasets"] == [name for name, data in CATALOGUE.items() if not data.is_drawn]
+    assert profile["datasets"] == list(published.datasets().index)
     assert len(profile["datasets"]) == 29
     assert profile["flavours"] == list(FLAVOURS)
     assert profile["baselines"] == [*BASELINES, SIFT]
