@@ -292,9 +292,9 @@ def agreement(one: np.ndarray, other: np.ndarray) -> str:
 
 def hardware(device: str) -> str:
     """The GPU, or the processor and its threads."""
-    from megalib.book import notebook
+    from megalib.models import computer
 
-    return notebook.hardware(torch.device(device))
+    return computer.hardware(torch.device(device))
 
 
 def measure(kind: str, options: argparse.Namespace) -> pd.DataFrame:

@@ -31,11 +31,11 @@ import torch
 from PIL import Image
 from torchvision.transforms import Resize
 
-from megalib.book import notebook
 from megalib.data import catalogue, loaders, preparation
 from megalib.data.catalogue import Dataset
 from megalib.evaluation import measured
 from megalib.files.places import Run, shown
+from megalib.models import computer
 
 if TYPE_CHECKING:
     from wildlife_datasets.datasets import WildlifeDataset
@@ -188,7 +188,7 @@ def measure(folder: Path, scratch: Path, rounds: int) -> pd.DataFrame:
     seconds = {name: min(taken for taken, _ in values) for name, values in found.items()}
     return pd.DataFrame(
         {
-            "hardware": notebook.hardware(),
+            "hardware": computer.hardware(),
             "way": list(WAYS),
             "images_per_second": [round(len(paths) / taken, 1) for taken in seconds.values()],
             "ratio": [round(seconds["reference"] / taken, 2) for taken in seconds.values()],

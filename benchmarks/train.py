@@ -37,12 +37,11 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from megalib import flavours
-from megalib.book import notebook
 from megalib.errors import UserError
 from megalib.evaluation import measured
 from megalib.files.places import Run
 from megalib.flavours import Flavour, Recipe
-from megalib.models import devices, networks, tensors
+from megalib.models import computer, devices, networks, tensors
 from megalib.training import beginning, cost, loop, losses
 from megalib.training.settings import Settings
 
@@ -239,7 +238,7 @@ def measure(flavour: Flavour, recipe: Recipe, options: argparse.Namespace) -> pd
     device = devices.pick_device(options.device)
     rows = [
         {
-            "hardware": notebook.hardware(device),
+            "hardware": computer.hardware(device),
             "torch": torch.__version__,
             "timm": version("timm"),
             "cuda": torch.version.cuda if device.type == "cuda" else None,

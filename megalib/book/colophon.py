@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from megalib.book import licences, parameters
-from megalib.files.places import Run
+from megalib.files.places import ROOT, Run
 
 
 def executed(run: Run) -> pd.DataFrame:
@@ -43,7 +43,7 @@ def executed(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def versions(lock: Path) -> pd.DataFrame:
+def versions(lock: Path = ROOT / "requirements.lock") -> pd.DataFrame:
     """The packages that the lock file names and this environment holds.
 
     Args:
@@ -68,14 +68,7 @@ def versions(lock: Path) -> pd.DataFrame:
 
 
 def exceptions(packages: pd.DataFrame) -> pd.DataFrame:
-    """The packages that are accepted although they name no allowed licence.
-
-    Args:
-        packages: see `versions`.
-
-    Returns:
-        `package`, `licence` and `reason`.
-    """
+    """Which packages name no allowed licence, and the `reason` why each is accepted."""
     allowed, reasons = licences.rules()
     found = licences.not_allowed(packages, allowed)[["package", "licence"]]
     return found.assign(reason=found["package"].map(reasons))

@@ -1,12 +1,10 @@
 """What each notebook does first and last: check its parameters, say what made it."""
 
 import ast
-import os
 import platform
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +18,7 @@ from megalib.data import catalogue
 from megalib.files import spreadsheet
 from megalib.files.places import ROOT, Run
 from megalib.files.plain import in_markdown
+from megalib.models import computer
 
 # What pages show that hold no results of this run.
 KINDS = {
@@ -143,7 +142,7 @@ def provenance(run: Run, seed: int | None = None, device: torch.device | None = 
         "Seed": seed,
         "Compendium": f"megalib {version('megalib')}, commit {_commit()}",
         "Versions": f"Python {platform.python_version()}, {versions}",
-        "Hardware": in_markdown(hardware(device)),
+        "Hardware": in_markdown(computer.hardware(device)),
     }
     lines = [f"| {key} | {value} |" for key, value in rows.items() if value is not None]
     return Markdown("\n".join(["| Made by | |", "|---|---|", *lines]))
@@ -155,22 +154,3 @@ def _commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-
-
-def hardware(device: torch.device | None = None) -> str:
-    """The accelerator, if there is one, and the processor, in words."""
-    processor = f"{_processor()}, {torch.get_num_threads()} of {os.cpu_count()} cores"
-    if device is None or device.type == "cpu":
-        return processor
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return f"{name}; {processor}"
-
-
-def _processor() -> str:
-    """The processor's name; Python itself does not know it on Linux."""
-    facts = Path("/proc/cpuinfo")
-    if facts.is_file():
-        for line in facts.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()

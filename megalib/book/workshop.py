@@ -14,24 +14,18 @@ import shutil
 from pathlib import Path
 
 import nbformat
-import psutil
 from nbformat import NotebookNode
 
 from megalib.book import parameters
 from megalib.errors import UserError
 from megalib.files.places import Run, shown
 from megalib.files.writing import whole_file
+from megalib.models import computer
 
 DATASETS = ("DemoLeopard", "DemoWhaleShark")
 YOUR_TURN = "# your turn\n..."
 YOUR_WORDS = "*Your turn: write here.*"
 COMFORTABLE = 3.5  # GB of memory, for several notebooks at a time
-
-# Where Linux says how much memory a container may take, in its second and its first version.
-CONTAINER_LIMITS = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)
 
 
 def check_computer(run: Run) -> None:
@@ -41,7 +35,7 @@ def check_computer(run: Run) -> None:
         UserError: there is not enough of one of them.
     """
     place = next(folder for folder in run.folder.parents if folder.is_dir())
-    memory = memory_limit() / 1e9
+    memory = computer.memory_limit() / 1e9
     found = {
         "processor cores": (os.cpu_count() or 1, 1),
         "GB of memory": (memory, 1.9),
@@ -53,16 +47,6 @@ def check_computer(run: Run) -> None:
             raise UserError(f"the workshop needs {needed} {name}, here are {amount:.1f}")
     if memory < COMFORTABLE:
         print("little memory: shut down the kernel of each notebook before you open the next")
-
-
-def memory_limit() -> int:
-    """Bytes of memory that may be used: the computer's, or less where a container has less."""
-    limits = [psutil.virtual_memory().total]
-    for file in CONTAINER_LIMITS:
-        text = file.read_text().strip() if file.is_file() else "max"
-        if text.isdecimal():  # "max" stands for no limit
-            limits.append(int(text))
-    return min(limits)
 
 
 def for_learners(lesson: NotebookNode) -> NotebookNode:

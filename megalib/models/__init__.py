@@ -2,7 +2,7 @@
 
 ::
 
-    networks (weights in) → devices (where, in which precision) → export (weights out)
+    networks (weights in) → devices (where, in which precision; computer) → export (weights out)
 """
 
 import lazy_loader

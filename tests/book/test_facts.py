@@ -160,15 +160,6 @@ def test_the_readme_cites_as_the_book_does():
     )
 
 
-def test_the_library_reference_has_every_module():
-    pages = (ROOT / "book").glob("library*.md")
-    text = "".join(page.read_text() for page in pages)
-    listed = re.findall(r"^\.\. automodule:: megalib\.([\w.]+)$", text, flags=re.MULTILINE)
-    files = (path.relative_to(ROOT / "megalib") for path in (ROOT / "megalib").rglob("*.py"))
-    names = (".".join(file.with_suffix("").parts) for file in files)
-    assert sorted(listed) == sorted(name for name in names if not name.endswith("__init__"))
-
-
 def test_the_address_of_the_repository_is_one_setting():
     assert "no link to Binder" in numbers.binder_link("")
     link = numbers.binder_link("https://github.com/owls/book/")

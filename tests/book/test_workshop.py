@@ -106,22 +106,12 @@ def test_what_a_learner_wrote_stays(tmp_path, monkeypatch, capsys):
 def test_a_computer_that_is_too_small_is_told(run, monkeypatch, capsys):
     workshop.check_computer(run)
     assert "processor cores" in capsys.readouterr().out
-    monkeypatch.setattr(workshop, "memory_limit", lambda: 2 * 2**30)
+    monkeypatch.setattr(workshop.computer, "memory_limit", lambda: 2 * 2**30)
     workshop.check_computer(run)
     assert "little memory" in capsys.readouterr().out
-    monkeypatch.setattr(workshop, "memory_limit", lambda: 10**9)
+    monkeypatch.setattr(workshop.computer, "memory_limit", lambda: 10**9)
     with pytest.raises(UserError, match=r"needs 1\.9 GB of memory, here are 1\.0"):
         workshop.check_computer(run)
-
-
-@pytest.mark.parametrize(("text", "limit"), [("2147483648\n", 2**31), ("max\n", 8 * 2**30)])
-def test_a_container_may_have_less_memory_than_its_host(tmp_path, monkeypatch, text, limit):
-    file = tmp_path / "memory.max"
-    file.write_text(text)
-    monkeypatch.setattr(workshop, "CONTAINER_LIMITS", (tmp_path / "missing", file))
-    host = type("Memory", (), {"total": 8 * 2**30})()
-    monkeypatch.setattr(workshop.psutil, "virtual_memory", lambda: host)
-    assert workshop.memory_limit() == limit
 
 
 def printed(notebook) -> str:
