@@ -5,24 +5,31 @@ PROFILE ?= demo
 CORES ?= all
 GPUS ?= 1
 WORKERS ?= 2
+TORCH ?= $(shell cat $(VENV)/.torch 2>/dev/null)
 BIN = $(VENV)/bin
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --resources gpus=$(GPUS) --quiet rules
 STAMP = $(VENV)/.megalib-$(shell cksum < requirements.lock | cut -d' ' -f1)
+
+# The build of torch for the CPU alone needs none of NVIDIA's packages. An environment keeps its build.
+$(if $(filter-out cpu,$(TORCH)),$(error TORCH can be cpu, or left away; it is '$(TORCH)'))
+INSTALL = $(if $(TORCH),grep -Ev '^(cuda-|nvidia-|triton==)' requirements.lock | $(BIN)/uv pip install --torch-backend $(TORCH) -r -,$(BIN)/uv pip install -r requirements.lock)
 
 .DEFAULT_GOAL := help
 .PHONY: help env book lions workshop plan unlock test links format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
-	@echo "Variables: PROFILE, RAW, CORES, GPUS, WORKERS (of make test), PYTHON, VENV, CONFIG (more of snakemake's --config)"
+	@echo "Variables: PROFILE, RAW, CORES, GPUS, WORKERS (of make test), PYTHON, VENV, TORCH, CONFIG (more of snakemake's --config)"
 
-env: $(STAMP)  ## make .venv from requirements.lock
+env: $(STAMP)  ## make .venv from requirements.lock (TORCH=cpu: with a torch without CUDA)
+	@test '$(TORCH)' = "$$(cat $(VENV)/.torch 2>/dev/null)" || { echo "error: $(VENV) holds another build of torch: remove it, then make env TORCH=cpu"; exit 1; }
 
 $(STAMP): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "megalib needs Python 3.11 or newer, $(PYTHON) is %d.%d: make PYTHON=python3.12 $(MAKECMDGOALS)" % sys.version_info[:2])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "$$(grep '^uv==' requirements.lock)"
-	$(BIN)/uv pip install --python $(BIN)/python --no-deps --compile-bytecode -r requirements.lock -e .
+	$(INSTALL) --python $(BIN)/python --no-deps --compile-bytecode -e .
+	echo '$(TORCH)' >$(VENV)/.torch
 	$(BIN)/python -m megalib.book.environment && touch $@
 
 book: env  ## run the demo profile and build the book (PROFILE=lions: another profile)

@@ -21,7 +21,6 @@ import argparse
 import gc
 import multiprocessing
 import os
-import resource
 import shlex
 import sys
 import tempfile
@@ -42,10 +41,10 @@ from megalib.book import notebook
 from megalib.errors import UserError
 from megalib.evaluation import measured
 from megalib.files.places import Run
-from megalib.flavours import Flavour
+from megalib.flavours import Flavour, Recipe
 from megalib.models import devices, networks, tensors
-from megalib.training import cost, loop, losses, recipe
-from megalib.training.recipe import Settings
+from megalib.training import beginning, cost, loop, losses
+from megalib.training.settings import Settings
 
 SEED, INDIVIDUALS = 0, 16
 # Of a measurement; the command, since each run measures the reference anew.
@@ -73,22 +72,26 @@ def settle(device: torch.device) -> None:
 
 
 def reference(
-    flavour: Flavour, options: argparse.Namespace, metadata: pd.DataFrame, folder: Path
+    flavour: Flavour,
+    recipe: Recipe,
+    options: argparse.Namespace,
+    metadata: pd.DataFrame,
+    folder: Path,
 ) -> float:
     """Images per second of the public trainer's loop."""
     import timm
     from timm.layers import set_fused_attn
 
     set_fused_attn(False)
-    device, group = devices.pick_device(options.device), flavour.accumulation_steps
+    device, group = devices.pick_device(options.device), recipe.accumulation_steps
     model = timm.create_model(flavour.architecture, num_classes=0, **flavour.network).to(device)
     labels = pd.factorize(metadata["identity"])[0]
-    objective = losses.build(flavour, INDIVIDUALS, model.num_features).to(device)
-    optimizer = recipe.optimizer(
-        flavour, [*model.parameters(), *objective.parameters()], len(metadata)
-    )[0]
-    data = tensors.ImageFiles(folder, metadata["path"], tensors.training_transform(flavour), labels)
-    loader = DataLoader(data, flavour.batch_size, shuffle=True, num_workers=1)
+    objective = losses.build(recipe, INDIVIDUALS, model.num_features).to(device)
+    weights = [*model.parameters(), *objective.parameters()]
+    optimizer = beginning.optimizer(recipe, weights, len(metadata))[0]
+    transform = tensors.training_transform(flavour, recipe)
+    data = tensors.ImageFiles(folder, metadata["path"], transform, labels)
+    loader = DataLoader(data, recipe.batch_size, shuffle=True, num_workers=1)
     seen, began, told = 0, 0.0, []
     model.train()
     for number, (pixels, classes) in enumerate(loader):
@@ -107,7 +110,11 @@ def reference(
 
 
 def by_megalib(
-    flavour: Flavour, options: argparse.Namespace, metadata: pd.DataFrame, folder: Path
+    flavour: Flavour,
+    recipe: Recipe,
+    options: argparse.Namespace,
+    metadata: pd.DataFrame,
+    folder: Path,
 ) -> float:
     """Images per second of `loop.train`, after its first epoch."""
     run = Run("benchmark")
@@ -117,25 +124,29 @@ def by_megalib(
         workers=options.workers,
         compile=options.compile,
     )
-    twice = replace(flavour, epochs=2)
-    _, history = loop.train(twice, metadata, run, SEED, "none", settings)
+    twice = replace(recipe, epochs=2)
+    _, history = loop.train(flavour, twice, metadata, run, SEED, "none", settings)
     return float(history["images_per_second"].iloc[-1])
 
 
 def without_loading(
-    flavour: Flavour, options: argparse.Namespace, metadata: pd.DataFrame, folder: Path
+    flavour: Flavour,
+    recipe: Recipe,
+    options: argparse.Namespace,
+    metadata: pd.DataFrame,
+    folder: Path,
 ) -> float:
     """Images per second of one batch trained again and again; prints a profile if asked to."""
     device = devices.pick_device(options.device)
     half = TYPES[options.precision] if options.precision != "fp32" else None
     model = networks.untrained_network(flavour, SEED).to(device).train()
-    objective = losses.build(flavour, INDIVIDUALS, model.num_features).to(device)
+    objective = losses.build(recipe, INDIVIDUALS, model.num_features).to(device)
     weights = [*model.parameters(), *objective.parameters()]
-    optimizer = recipe.optimizer(flavour, weights, len(metadata))[0]
+    optimizer = beginning.optimizer(recipe, weights, len(metadata))[0]
     scaler = torch.amp.GradScaler(device.type, enabled=half == torch.float16)
-    side, group = flavour.image_size, flavour.accumulation_steps
-    pixels = torch.randn(flavour.batch_size, 3, side, side).to(device)
-    labels = (torch.arange(flavour.batch_size) % INDIVIDUALS).to(device)
+    side, group = flavour.image_size, recipe.accumulation_steps
+    pixels = torch.randn(recipe.batch_size, 3, side, side).to(device)
+    labels = (torch.arange(recipe.batch_size) % INDIVIDUALS).to(device)
     if options.compile:
         model.compile()
 
@@ -159,11 +170,11 @@ def without_loading(
         print(seen.key_averages().table(sort_by=order, row_limit=20, max_name_column_width=40))
     settle(device)
     began = time.perf_counter()
-    rounds = max(2, len(metadata) // flavour.batch_size - options.warm_up)
+    rounds = max(2, len(metadata) // recipe.batch_size - options.warm_up)
     for number in range(rounds):
         step(number)
     settle(device)
-    return rounds * flavour.batch_size / (time.perf_counter() - began)
+    return rounds * recipe.batch_size / (time.perf_counter() - began)
 
 
 def peak(precision: str, options: argparse.Namespace) -> float:
@@ -188,25 +199,29 @@ def memory(options: argparse.Namespace, loaders: int) -> float:
     own = devices.peak_memory(device)
     if device.type == "cuda":
         return own
+    import resource  # which Windows lacks
+
     unit = 1 if sys.platform == "darwin" else 1024
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 2**30
     return own + loaders * largest
 
 
-def alone(way: str, flavour: Flavour, options: argparse.Namespace) -> tuple[float, float]:
+def alone(
+    way: str, flavour: Flavour, recipe: Recipe, options: argparse.Namespace
+) -> tuple[float, float]:
     """One way in a process of its own: images per second and memory."""
     work = {"reference": reference, "megalib": by_megalib, "without loading": without_loading}[way]
     loaders = {"reference": 1, "megalib": options.workers, "without loading": 0}[way]
     with tempfile.TemporaryDirectory(prefix="megalib-benchmark-") as scratch:
         os.environ["MEGALIB_RUNS"] = scratch
         folder = Run("benchmark").images(flavour.stored_size)
-        count = options.images or max(256, (options.warm_up + 6) * flavour.batch_size)
+        count = options.images or max(256, (options.warm_up + 6) * recipe.batch_size)
         metadata = draw_images(folder, count, flavour.stored_size)
-        rate = work(flavour, options, metadata, folder)
+        rate = work(flavour, recipe, options, metadata, folder)
     return rate, memory(options, loaders)
 
 
-def measure(flavour: Flavour, options: argparse.Namespace) -> pd.DataFrame:
+def measure(flavour: Flavour, recipe: Recipe, options: argparse.Namespace) -> pd.DataFrame:
     """Each way in turn, the best of its rounds; one row each, with the columns of the record."""
     context, found, peaks = multiprocessing.get_context("spawn"), {}, {}
 
@@ -216,7 +231,7 @@ def measure(flavour: Flavour, options: argparse.Namespace) -> pd.DataFrame:
 
     for _ in range(options.rounds):
         for way in WAYS:
-            found.setdefault(way, []).append(apart(alone, way, flavour))
+            found.setdefault(way, []).append(apart(alone, way, flavour, recipe))
     precisions = dict.fromkeys(WAYS, options.precision) | {"reference": "fp32"}
     for precision in set(precisions.values()):
         peaks[precision] = apart(peak, precision)
@@ -231,7 +246,7 @@ def measure(flavour: Flavour, options: argparse.Namespace) -> pd.DataFrame:
             "flavour": flavour.name,
             "scale": flavour.scale,
             "precision": precisions[way],
-            "batch_size": flavour.batch_size,
+            "batch_size": recipe.batch_size,
             "way": way,
             "images_per_second": round(rate, 1),
             "ratio": round(rate / best["reference"][0], 2),
@@ -268,17 +283,24 @@ def main() -> None:
         device = devices.pick_device(options.device)
         options.precision = devices.pick_precision(options.precision, device)
         names = list(flavours.FLAVOURS) if options.flavour == "all" else [options.flavour]
-        chosen = [flavours.get(n, options.scale, batch_size=options.batch_size) for n in names]
+        size = options.batch_size
+        chosen = [
+            (
+                flavours.get(name, options.scale),
+                flavours.recipe(name, options.scale, batch_size=size),
+            )
+            for name in names
+        ]
         if options.record and (options.scale != "published" or options.compile):
             raise UserError("--record is for networks at published scale, not compiled")
     except UserError as error:
         parser.error(str(error))
     columns = ["precision", "way", "images_per_second", "ratio", "memory_gib", "mfu"]
-    for flavour in chosen:
-        rows = measure(flavour, options)
+    for flavour, recipe in chosen:
+        rows = measure(flavour, recipe, options)
         first = rows.iloc[0]
         print(
-            f"\n{flavour.title}, batch {flavour.batch_size}, on {first['hardware']}; "
+            f"\n{flavour.title}, batch {recipe.batch_size}, on {first['hardware']}; "
             f"torch {first['torch']}, timm {first['timm']}; best of {options.rounds}"
         )
         print(rows[columns].to_string(index=False), flush=True)

@@ -16,7 +16,7 @@ from megalib.data.catalogue import Dataset
 from megalib.data.metadata import read_metadata
 from megalib.evaluation import results
 from megalib.files.places import ROOT, Run
-from megalib.flavours import Flavour
+from megalib.flavours import Flavour, Recipe
 from megalib.models.tensors import ImageFiles
 from megalib.retrieval import extraction
 
@@ -82,17 +82,23 @@ def results_of(run: Run, found: dict) -> tuple[pd.DataFrame, dict[str, pd.DataFr
     return results.write(run, found), {name: one.matches for name, one in found.items()}
 
 
-def tiny(**changes: object) -> Flavour:
-    """A network of a few thousand numbers, trained as the demo does."""
-    demo = flavours.get("MegaDescriptor-T-224", "demo", **changes)
+def tiny() -> Flavour:
+    """A network of a few thousand numbers."""
+    demo = flavours.get("MegaDescriptor-T-224", "demo")
     network = {"embed_dim": 8, "depths": (1, 1), "num_heads": (1, 2), "window_size": 4}
     return replace(demo, image_size=32, network=network | {"img_size": 32})
 
 
 @pytest.fixture
 def flavour() -> Flavour:
-    """The tiny network, with a short training."""
-    return tiny(epochs=3, batch_size=6)
+    """The tiny network."""
+    return tiny()
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    """A short training, as the demo trains."""
+    return flavours.recipe("MegaDescriptor-T-224", "demo", epochs=3, batch_size=6)
 
 
 @pytest.fixture

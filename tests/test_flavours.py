@@ -16,10 +16,11 @@ def test_published_scale_is_the_published_recipe_to_the_letter():
     assert [row["flavour"] for row in rows] == NAMES
     for row in rows:
         flavour = flavours.get(row["flavour"], "published")
+        recipe = flavours.recipe(row["flavour"], "published")
         size = flavour.image_size
         spatial = (
             f"RandomResizedCrop(({size},{size}),scale=(0.8,1.0))"
-            if flavour.random_crop
+            if recipe.random_crop
             else f"Resize(({size},{size}))"
         )
         told = {
@@ -28,25 +29,25 @@ def test_published_scale_is_the_published_recipe_to_the_letter():
             "image_size": str(size),
             "stored_size": str(flavour.stored_size),
             "train_spatial": spatial,
-            "train_augment": f"RandAugment(num_ops={flavour.augment_ops},"
-            f"magnitude={flavour.augment_magnitude})",
+            "train_augment": f"RandAugment(num_ops={recipe.augment_ops},"
+            f"magnitude={recipe.augment_magnitude})",
             "infer_spatial": f"Resize(({size},{size}))",
             "mean": " ".join(map(str, flavour.mean)),
             "std": " ".join(map(str, flavour.std)),
-            "margin_rad": str(flavour.margin),
-            "scale": f"{flavour.loss_scale:g}",
-            "optimizer": flavour.optimizer,
-            "lr": str(flavour.learning_rate),
-            "momentum": str(flavour.momentum),
-            "eta_min": str(flavour.minimum_learning_rate),
-            "T_max": str(flavour.epochs),
-            "batch_size": str(flavour.batch_size),
-            "accumulation_steps": str(flavour.accumulation_steps),
-            "epochs": str(flavour.epochs),
+            "margin_rad": str(recipe.margin),
+            "scale": f"{recipe.loss_scale:g}",
+            "optimizer": recipe.optimizer,
+            "lr": str(recipe.learning_rate),
+            "momentum": str(recipe.momentum),
+            "eta_min": str(recipe.minimum_learning_rate),
+            "T_max": str(recipe.epochs),
+            "batch_size": str(recipe.batch_size),
+            "accumulation_steps": str(recipe.accumulation_steps),
+            "epochs": str(recipe.epochs),
             "hub_id": flavour.hub_id,
         }
         assert told == {key: row[key] for key in told}
-        assert flavour.batch_size * flavour.accumulation_steps == 128
+        assert recipe.batch_size * recipe.accumulation_steps == 128
 
 
 def test_the_demo_keeps_the_order_of_size_and_says_that_it_is_one():
@@ -69,8 +70,8 @@ def test_published_backbones_have_the_known_sizes():
 
 
 def test_a_recipe_can_be_changed_and_every_difference_is_marked():
-    flavour = flavours.get(NAMES[0], "published", epochs=3, batch_size=None)
-    table = flavours.beside_published(flavour, "imagenet", "fp32")
+    recipe = flavours.recipe(NAMES[0], "published", epochs=3, batch_size=None)
+    table = flavours.beside_published(flavours.get(NAMES[0]), recipe, "imagenet", "fp32")
     assert list(table.index[table["differs"] == "●"]) == ["epochs"]
     assert table.loc["epochs", "this run"] == "3"
     assert table.loc["random crop", "this run"] == "yes"
@@ -79,7 +80,8 @@ def test_a_recipe_can_be_changed_and_every_difference_is_marked():
 
 @pytest.mark.parametrize("start", ["none", "hub", "weights/mine"])
 def test_another_start_or_precision_is_a_difference(start):
-    table = flavours.beside_published(flavours.get(NAMES[0]), start, "bf16")
+    known = flavours.get(NAMES[0]), flavours.recipe(NAMES[0])
+    table = flavours.beside_published(*known, start, "bf16")
     assert list(table.index[table["differs"] == "●"]) == ["pretrained tag", "start", "precision"]
     assert table.loc["pretrained tag"].tolist() == ["none", "ms_in1k", "●"]
     assert table.loc["start"].tolist() == [start, "imagenet", "●"]
@@ -89,4 +91,12 @@ def test_another_start_or_precision_is_a_difference(start):
 @pytest.mark.parametrize("changes", [{"epochs": 0}, {"batch_size": -1}, {"learning_rate": 0.0}])
 def test_values_that_no_training_can_have_are_refused(changes):
     with pytest.raises(UserError, match="greater than zero"):
-        flavours.get(NAMES[0], "demo", **changes)
+        flavours.recipe(NAMES[0], "demo", **changes)
+
+
+def test_a_baseline_has_no_recipe_and_a_network_no_loss():
+    with pytest.raises(UserError, match=r"DINOv2-ViT-L-518 is a baseline: .* not trained"):
+        flavours.recipe("DINOv2-ViT-L-518")
+    with pytest.raises(UserError, match="did you mean 'crop'"):
+        flavours.get(NAMES[0], fit="crops")
+    assert flavours.get(NAMES[0], fit="crop", interpolation=None).fit == "crop"

@@ -15,7 +15,7 @@ from megalib.errors import UserError
 from megalib.files.places import ROOT
 from megalib.models import networks, tensors
 from megalib.retrieval import extraction
-from megalib.training import recipe
+from megalib.training import memory
 from tests.conftest import prepare, write_image
 
 CPU = torch.device("cpu")
@@ -147,7 +147,7 @@ def test_an_unreadable_image_is_one_line_however_it_is_loaded(flavour, prepared,
     assert "\n" not in str(told.value)
 
 
-def test_a_killed_loader_is_told_in_one_line(flavour):
+def test_a_killed_loader_is_told_in_one_line(recipe):
     lost = RuntimeError("DataLoader worker (pid(s) 17) exited unexpectedly")
-    with pytest.raises(UserError, match="loads images was killed"), recipe.memory_told(flavour):
+    with pytest.raises(UserError, match="loads images was killed"), memory.memory_told(recipe):
         raise lost

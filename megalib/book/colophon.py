@@ -1,4 +1,4 @@
-"""What made a book: its executed notebooks, how long each took, and the versions of everything."""
+"""What made a book: its executed notebooks, and the packages with their versions and licences."""
 
 from importlib.metadata import distributions
 from pathlib import Path
@@ -7,8 +7,9 @@ import nbformat
 import pandas as pd
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
-from megalib.book import parameters
+from megalib.book import licences, parameters
 from megalib.files.places import Run
 
 
@@ -49,16 +50,32 @@ def versions(lock: Path) -> pd.DataFrame:
         lock: of pinned versions, a `name==version` per line.
 
     Returns:
-        `package`, `pinned` and `installed`, and `same`, whether they are; those that the lock
+        `package`, `pinned` and `installed` version, `licence`, and `same`, whether the versions are
+        (a build for the CPU alone, such as 2.0+cpu, is of the same version); packages that the lock
         names for other systems only, and that are not installed, are left out.
     """
-    installed = {canonicalize_name(found.name): found.version for found in distributions()}
+    installed = {canonicalize_name(found.name): found for found in distributions()}
     rows = []
     for line in lock.read_text().splitlines():
         wanted = Requirement(line)
         here = wanted.marker is None or wanted.marker.evaluate()
         name = canonicalize_name(wanted.name)
         if here and name in installed:
-            rows.append((wanted.name, str(wanted.specifier).removeprefix("=="), installed[name]))
-    table = pd.DataFrame(rows, columns=["package", "pinned", "installed"])
-    return table.assign(same=table["pinned"] == table["installed"])
+            pinned, found = str(wanted.specifier).removeprefix("=="), installed[name]
+            same = Version(pinned).public == Version(found.version).public
+            rows.append((wanted.name, pinned, found.version, licences.of(found), same))
+    return pd.DataFrame(rows, columns=["package", "pinned", "installed", "licence", "same"])
+
+
+def exceptions(packages: pd.DataFrame) -> pd.DataFrame:
+    """The packages that are accepted although they name no allowed licence.
+
+    Args:
+        packages: see `versions`.
+
+    Returns:
+        `package`, `licence` and `reason`.
+    """
+    allowed, reasons = licences.rules()
+    found = licences.not_allowed(packages, allowed)[["package", "licence"]]
+    return found.assign(reason=found["package"].map(reasons))

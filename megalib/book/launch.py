@@ -16,89 +16,17 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-import torch
-from accelerate import PartialState, notebook_launcher
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from accelerate import PartialState
 
 from megalib import flavours
-from megalib.book import parameters, profiles
-from megalib.data import training_set
+from megalib.book import parameters, profiles, trainer
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
 from megalib.evaluation import results
 from megalib.files import texts
 from megalib.files.places import Run
 from megalib.models import devices, networks
-from megalib.retrieval import caching, extraction, inference, validation
-from megalib.training import loop
-from megalib.training.recipe import Settings
-
-RECIPE = (
-    *("epochs", "batch_size", "accumulation_steps", "accumulation", "learning_rate"),
-    *("loss", "triplet_margin", "triplet_mining"),
-)
-SETTINGS = tuple(Settings.__dataclass_fields__)
-
-
-def recipe_of(values: Mapping[str, Any]) -> flavours.Flavour:
-    """The flavour that the parameters of 2_train describe; None leaves a field as it is."""
-    changes = {name: values[name] for name in RECIPE}
-    return flavours.get(values["flavour"], values["scale"], **changes)
-
-
-def train(values: Mapping[str, Any]) -> tuple[torch.nn.Module, pd.DataFrame]:
-    """Train as the parameters of 2_train say, in this process; see `loop.train`.
-
-    Validation is the top-1 accuracy on the test parts, averaged over the datasets. It is only
-    watched: nothing is chosen by it.
-    """
-    flavour, run = recipe_of(values), Run(values["profile"])
-    settings = Settings(**{name: values[name] for name in SETTINGS})
-
-    def validate(network: torch.nn.Module) -> float:
-        return validation.mean_accuracy(network, flavour, values["datasets"], run, settings.workers)
-
-    combined = training_set.aggregate(run, values["datasets"])
-    return loop.train(flavour, combined, run, values["seed"], values["start"], settings, validate)
-
-
-def train_on(processes: int, values: Mapping[str, Any]) -> tuple[torch.nn.Module, pd.DataFrame]:
-    """The same out of a notebook, on several GPUs if wanted.
-
-    Args:
-        processes: one per GPU.
-        values: parameters of 2_train, and their values.
-
-    Raises:
-        UserError: there are not as many GPUs, this process holds one already, or a process failed.
-    """
-    if processes == 1:
-        return train(values)
-    if torch.cuda.device_count() < processes:
-        raise UserError(
-            f"{processes} processes need as many GPUs, here are {torch.cuda.device_count()}; "
-            f"on processors, type torchrun --nproc_per_node {processes} "
-            "-m megalib.book.launch train"
-        )
-    if torch.cuda.is_initialized():
-        raise UserError(
-            "this notebook has used a GPU already, so it cannot start other processes that do: "
-            "restart its kernel and run it again"
-        )
-    try:
-        notebook_launcher(_share, (dict(values),), num_processes=processes)
-    except ChildFailedError as error:
-        raise UserError("one of the processes failed; what it said is above") from error
-    return train({**values, "resume": "auto"})  # finds finished weights and reads them
-
-
-def _share(values: Mapping[str, Any]) -> None:
-    """What one of several processes does; a user's mistake ends it with one line."""
-    try:
-        train(values)
-    except UserError as error:
-        sys.exit(f"error: {error}")
+from megalib.retrieval import caching, extraction, inference
 
 
 def infer(values: Mapping[str, Any]) -> None:
@@ -128,7 +56,7 @@ def infer(values: Mapping[str, Any]) -> None:
         results.write(run, found)
 
 
-STAGES = {"train": ("2_train", train), "infer": ("3_infer", infer)}
+STAGES = {"train": ("2_train", trainer.train), "infer": ("3_infer", infer)}
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from megalib.book import pages
 from megalib.data import published
 from megalib.evaluation import measured, metrics
 from megalib.files.places import PUBLISHED
-from megalib.flavours import FLAVOURS
+from megalib.flavours import FLAVOURS, RECIPES
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -79,8 +79,10 @@ def _accuracies() -> dict[str, str]:
 
 def _recipes() -> dict[str, str]:
     """How many batches the flavours of the smaller and of the larger image accumulate."""
-    steps = {flavour.image_size: flavour.accumulation_steps for flavour in FLAVOURS.values()}
-    return {f"accumulation_{size}": str(number) for size, number in steps.items()}
+    return {
+        f"accumulation_{flavour.image_size}": str(RECIPES[name].accumulation_steps)
+        for name, flavour in FLAVOURS.items()
+    }
 
 
 def _measurements() -> dict[str, str]:

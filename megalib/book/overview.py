@@ -54,7 +54,7 @@ def published_datasets() -> pd.DataFrame:
 
 
 def _species(animals: str) -> str:
-    """Of wildlife-datasets, whose version 1.0.9 misspells one; several are joined by "+"."""
+    """Of wildlife-datasets, which misspells one; several are joined by "+"."""
     return animals.replace("doplhins", "dolphins").replace("+", ", ")
 
 

@@ -52,7 +52,7 @@ def _read(source: WildlifeDataset, row: int, alone: bool) -> tuple[Image.Image |
         _raise_if_memory(error)
         reason = _why_unreadable(source, row, error)
         if alone and reason == UNREADABLE:
-            _claim_memory_for(Path(source.get_absolute_path(source.df["path"].iloc[row])))
+            _claim_memory_for(Path(source.root, source.df["path"].iloc[row]))
         return None, reason
 
 
@@ -139,7 +139,7 @@ def _claim_memory_for(picture: Path) -> None:
 
 def _why_no_file(source: WildlifeDataset, row: int) -> str:
     """Why a picture is no file to be opened, or ""; for many missing ones this must be quick."""
-    kind = kind_of(Path(source.get_absolute_path(source.df["path"].iloc[row])))
+    kind = kind_of(Path(source.root, source.df["path"].iloc[row]))
     return {"file": "", "": "file is missing"}.get(kind, "not a regular file")
 
 
@@ -156,7 +156,7 @@ def _why_too_thin(image: Image.Image, job: Job) -> str:
 
 
 def _why_unreadable(source: WildlifeDataset, row: int, error: Exception) -> str:
-    file = Path(source.get_absolute_path(source.df["path"].iloc[row]))
+    file = Path(source.root, source.df["path"].iloc[row])
     if file.stat().st_size == 0:
         return "file is empty"
     if not os.access(file, os.R_OK):

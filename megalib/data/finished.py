@@ -43,7 +43,7 @@ def digests(source: WildlifeDataset, crop: str) -> list[str]:
 def _state(source: WildlifeDataset, path: str) -> list[int] | None:
     """Size and time of change in nanoseconds; None where there is no such file."""
     try:
-        facts = Path(source.get_absolute_path(path)).stat()
+        facts = Path(source.root, path).stat()
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return None
     return [facts.st_size, facts.st_mtime_ns]

@@ -119,7 +119,7 @@ def _on_threads(
 
 def _tell_early_ends(source: WildlifeDataset, dataset: Dataset, paths: list[str]) -> None:
     """Name pictures that were read although they are cut off, as the public preparation does."""
-    early = [path for path in paths if ends_early(Path(source.get_absolute_path(path)))]
+    early = [path for path in paths if ends_early(Path(source.root, path))]
     if early:
         named = ", ".join(early[:3]) + (", …" if len(early) > 3 else "")
         print(f"{dataset.name}: {len(early)} pictures end early, the rest of them is grey: {named}")

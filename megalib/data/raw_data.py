@@ -67,8 +67,6 @@ def _download(dataset: Dataset, raw: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         try:
             partial.mkdir(parents=True)
-            # wildlife-datasets stops half-way where a dataset has no address of its licence.
-            loader.summary["licenses_url"] = loader.summary.get("licenses_url") or ""
             loader.get_data(str(partial))
             loaders.open_raw(dataset, partial)  # some overlook that a program they call has failed
             partial.replace(folder)

@@ -2,12 +2,12 @@
 
 import os
 import re
-import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
@@ -19,7 +19,7 @@ from megalib.files import locks
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 # torch then asks the driver whether there is a GPU and does not open it: a process that has opened
-# a GPU can no longer start others that use it, as `launch.train_on` does.
+# a GPU can no longer start others that use it, as `several.run` does.
 os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 
 
@@ -93,9 +93,16 @@ def pick_precision(name: str, device: torch.device) -> str:
 
 
 def peak_memory(device: torch.device) -> float:
-    """The most memory used so far, in GiB: of a GPU by tensors, else of this process."""
+    """The most memory used so far, in GiB: of a GPU by tensors, else of this process.
+
+    Of a process it is the most that was in memory at once, not what it has reserved.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**30
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset / 2**30
+    import resource  # which Windows lacks
+
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 

@@ -1,8 +1,6 @@
 """The weights folder: what timm and the Hugging Face hub take as it is."""
 
-import json
 import math
-import shutil
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -12,35 +10,36 @@ import pandas as pd
 import torch
 from huggingface_hub import HfApi
 
+from megalib import stamp
 from megalib.data import proof
 from megalib.errors import UserError
 from megalib.files.places import DATA, Run, shown
 from megalib.files.plain import in_markdown
 from megalib.files.writing import whole_folder
-from megalib.flavours import Flavour, beside_published
-from megalib.models import devices, networks
-from megalib.training import checkpoints
-from megalib.training.history import COLUMNS
+from megalib.flavours import Flavour, Recipe, beside_published
+from megalib.models import networks
 
-FACTS = "training.json"  # beside the weights: what made them
-NEEDED = ("config.json", "model.safetensors", "README.md", FACTS)
+STAMP = "training.json"  # beside the weights: what made them
+NEEDED = ("config.json", "model.safetensors", "README.md", STAMP)
 
 
 def write(
     backbone: torch.nn.Module,
     flavour: Flavour,
+    recipe: Recipe,
     run: Run,
     facts: dict[str, Any],
     history: Sequence[dict[str, float]],
     metadata: pd.DataFrame,
 ) -> None:
-    """Write weights, preprocessing, model card and facts; then remove the checkpoints.
+    """Write weights, preprocessing, model card and facts.
 
     Args:
         backbone: the trained network, on the CPU.
-        flavour: its recipe.
+        flavour: which network it is.
+        recipe: how it was trained.
         run: where it goes.
-        facts: see `recipe.facts`.
+        facts: all that decided the weights.
         history: one row per epoch.
         metadata: the training set, with `dataset`, `identity` and `image_id`.
 
@@ -53,82 +52,16 @@ def write(
         "individuals": metadata["identity"].nunique(),
         **facts,
     }
-    card = model_card(flavour, run, known, history, backbone.num_features)
+    card = model_card(flavour, recipe, run, known, history, backbone.num_features)
     with whole_folder(folder) as temporary:
         networks.save(backbone, flavour, temporary)
         (temporary / "README.md").write_text(card)
-        (temporary / FACTS).write_text(json.dumps(known, indent=2) + "\n")
-    shutil.rmtree(run.checkpoints(flavour.name), ignore_errors=True)
-
-
-def is_finished(flavour: Flavour, run: Run, facts: dict[str, Any]) -> bool:
-    """Whether the run holds weights that this recipe made of these images; says what it finds.
-
-    Where only the code has changed since, a demo network is trained anew, so that the demo shows
-    what its code does. Weights at published scale may have taken days: they are kept, and that
-    their code was another is said.
-    """
-    folder = run.weights(flavour.name)
-    known = _facts_beside(folder)
-    if known is None:
-        return False
-    theirs = {name: known.get(name) for name in facts}
-    same_code = theirs["code"] == facts["code"]
-    differs = checkpoints.differences(facts | {"code": theirs["code"]}, theirs)
-    finished = not differs and (same_code or flavour.scale == "published")
-    if not finished:
-        what = f"weights of another training ({differs or 'code'}) will be replaced"
-    elif same_code:
-        what = "trained by this recipe on these images, kept"
-    else:
-        what = "trained by this recipe on these images but by other code, kept; to train anew, "
-        what += "type -p resume never"
-    if devices.is_first_process():
-        print(f"{shown(folder)}: {what}")
-    return finished
-
-
-def _facts_beside(folder: Path) -> dict[str, Any] | None:
-    """What made the weights of a folder; None where it is not complete, which is said."""
-    if not (folder / FACTS).is_file():
-        return None
-    missing = [name for name in NEEDED if not (folder / name).is_file()]
-    try:
-        known = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        if not isinstance(known, dict):
-            raise ValueError("no JSON object")
-    except ValueError as error:
-        known, missing = None, [f"a readable {FACTS} ({' '.join(str(error).split())})"]
-    if missing:
-        if devices.is_first_process():
-            print(f"{shown(folder)} lacks {', '.join(missing)}: it is trained again")
-        return None
-    return known
-
-
-def read_history(flavour: Flavour, run: Run) -> pd.DataFrame:
-    """The history that a training wrote, one row per epoch.
-
-    Raises:
-        UserError: it is missing or damaged.
-    """
-    file = run.history(flavour.name)
-    try:
-        history = pd.read_csv(file)
-        missing = set(COLUMNS) - set(history)
-        reason = f"it lacks {', '.join(sorted(missing))}" if missing else "it has no rows"
-    except (OSError, ValueError) as error:
-        history, reason = pd.DataFrame(), getattr(error, "strerror", None) or str(error)
-    if history.empty or missing:
-        raise UserError(
-            f"cannot read the history {shown(file)}: {reason}; bring it back, or train anew with "
-            "-p resume never"
-        )
-    return history
+        stamp.write(temporary / STAMP, known)
 
 
 def model_card(
     flavour: Flavour,
+    recipe: Recipe,
     run: Run,
     facts: dict[str, Any],
     history: Sequence[dict[str, float]],
@@ -137,14 +70,15 @@ def model_card(
     """The card of a network in the form of the hub: facts of its training, and how to use it.
 
     Args:
-        flavour: its recipe.
+        flavour: which network it is.
+        recipe: how it was trained.
         run: what made it.
         facts: what `write` puts beside the weights.
         history: one row per epoch.
         dimensions: of an embedding.
     """
     start = in_markdown(facts["start"])  # which may be a folder of any name
-    table = beside_published(flavour, start, facts["precision"])
+    table = beside_published(flavour, recipe, start, facts["precision"])
     told = {in_markdown(name): part for name, part in facts["datasets"].items()}
     parts = [
         f"| {name} | {part['images']:,} | {part['individuals']:,} | `{part['digest']}` |"

@@ -3,11 +3,11 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
 import timm
 import torch
-from huggingface_hub import constants, get_session
+from huggingface_hub import constants, get_session, hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError
 from timm.layers import set_fused_attn
 from timm.models import save_for_hf
 
@@ -15,12 +15,11 @@ from megalib.errors import UserError
 from megalib.files.places import Run, resolve, shown
 from megalib.flavours import Flavour
 
-pass
-
 # Without this, timm leaves Swin's fused attention off: 1.4 times slower on a CPU, same output.
 set_fused_attn(True, experimental=True)
 
-
+# In either of these a folder of a network has its weights; the first is taken where there are both.
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 TRAIN_FIRST = "train this flavour first (2_train)"
 NAME_A_FOLDER = "name a folder that holds config.json and model.safetensors of a network"
 
@@ -54,16 +53,24 @@ def from_hub(flavour: Flavour) -> torch.nn.Module:
 
 
 def _fetch(flavour: Flavour, source: str) -> torch.nn.Module:
+    """Build a network of the hub, or of timm's table, from the cache, which is filled before."""
     if flavour.scale != "published":
         raise UserError(
             f"{flavour.title} is a cut-down network and has no published weights: "
             "use the scale 'published', or train it"
         )
     # Without a network the hub's library tries for most of a minute; its cache answers at once.
-    offline = constants.HF_HUB_OFFLINE or not _hub_answers()
+    offline = not _hub_answers()
     try:
-        with mock.patch.object(constants, "HF_HUB_OFFLINE", offline):
-            return timm.create_model(source, num_classes=0, pretrained=True)
+        if source.startswith("hf-hub:"):
+            hf_hub_download(flavour.hub_id, "config.json", local_files_only=offline)
+            folder = _weights(flavour.hub_id, offline).parent
+            return timm.create_model(f"local-dir:{folder}", num_classes=0, pretrained=True)
+        file = _weights(timm.models.get_pretrained_cfg(source).hf_hub_id, offline)
+        here = {"file": str(file)}
+        return timm.create_model(
+            source, num_classes=0, pretrained=True, pretrained_cfg_overlay=here
+        )
     except Exception as error:  # of the hub, of the HTTP library that it happens to use, of torch
         reason = " ".join(str(error).split())[:200]
         raise UserError(
@@ -72,6 +79,15 @@ def _fetch(flavour: Flavour, source: str) -> torch.nn.Module:
             "config.json and model.safetensors in another way and name the folder that holds them "
             "in place of 'hub' or 'imagenet'"
         ) from error
+
+
+def _weights(repository: str, offline: bool) -> Path:
+    """The weights of a repository of the hub in the cache of its library."""
+    safe, pickled = WEIGHTS
+    try:
+        return Path(hf_hub_download(repository, safe, local_files_only=offline))
+    except EntryNotFoundError:
+        return Path(hf_hub_download(repository, pickled, local_files_only=offline))
 
 
 def _hub_answers() -> bool:
@@ -107,7 +123,7 @@ def weights_file(folder: Path, advice: str = NAME_A_FOLDER) -> Path:
     Raises:
         UserError: there is none, or no description of the network; the message ends with advice.
     """
-    files = [folder / name for name in ("model.safetensors", "pytorch_model.bin")]
+    files = [folder / name for name in WEIGHTS]
     there = [file for file in files if file.is_file()]
     missing = "config.json" if not (folder / "config.json").is_file() else files[0].name
     if missing == "config.json" or not there:

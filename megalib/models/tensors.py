@@ -12,11 +12,11 @@ from torchvision import transforms
 from megalib.data.images import load
 from megalib.errors import UserError
 from megalib.files.places import inside
-from megalib.flavours import Flavour
+from megalib.flavours import Flavour, Recipe
 
 
-def training_transform(flavour: Flavour) -> Callable[[Image.Image], torch.Tensor]:
-    """The augmentation of a flavour: random crop or squeeze, RandAugment, normalisation.
+def training_transform(flavour: Flavour, recipe: Recipe) -> Callable[[Image.Image], torch.Tensor]:
+    """The augmentation of a recipe: random crop or squeeze, RandAugment, normalisation.
 
     Returns:
         A function from an RGB image to a float32 tensor of shape (3, size, size).
@@ -24,10 +24,10 @@ def training_transform(flavour: Flavour) -> Callable[[Image.Image], torch.Tensor
     square = (flavour.image_size, flavour.image_size)
     spatial = (
         transforms.RandomResizedCrop(square, scale=(0.8, 1.0))
-        if flavour.random_crop
+        if recipe.random_crop
         else transforms.Resize(square)
     )
-    augment = transforms.RandAugment(flavour.augment_ops, flavour.augment_magnitude)
+    augment = transforms.RandAugment(recipe.augment_ops, recipe.augment_magnitude)
     return transforms.Compose([spatial, augment, *_to_normal_tensor(flavour)])
 
 
@@ -105,12 +105,18 @@ class SeededImageFiles(ImageFiles):
     """
 
     def __init__(
-        self, folder: Path, paths: Sequence[str], flavour: Flavour, labels: np.ndarray, keep: bool
+        self,
+        folder: Path,
+        paths: Sequence[str],
+        flavour: Flavour,
+        recipe: Recipe,
+        labels: np.ndarray,
+        keep: bool,
     ) -> None:
         """Remember where the images are; nothing is read yet."""
-        super().__init__(folder, paths, training_transform(flavour), labels, keep)
+        super().__init__(folder, paths, training_transform(flavour, recipe), labels, keep)
         self.side = flavour.image_size
-        self.left_out: set[int] = set()  # those found unreadable so far, see `recipe`
+        self.left_out: set[int] = set()  # those found unreadable so far, see `batches`
 
     def __getitem__(self, key: Key) -> tuple[torch.Tensor, int, bool, int]:
         """One augmented image, its label, whether it counts, and its index if it is unreadable.

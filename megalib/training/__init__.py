@@ -2,7 +2,7 @@
 
 ::
 
-    recipe → batches → loop (losses, history, checkpoints) → a folder of weights
+    beginning (first weights) + batches → loop (losses, guard, history, checkpoints) → export
 """
 
 import lazy_loader
@@ -12,6 +12,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["cost", "plots"],
     submod_attrs={
         "loop": ["train"],
-        "recipe": ["Settings"],
+        "settings": ["Settings"],
     },
 )

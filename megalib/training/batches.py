@@ -13,8 +13,11 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from megalib.data.images import load
+from megalib.errors import UserError
 from megalib.files import processes
-from megalib.flavours import Flavour
+from megalib.files.places import inside
+from megalib.flavours import Recipe
 from megalib.models.tensors import Key, SeededImageFiles
 
 
@@ -22,34 +25,69 @@ from megalib.models.tensors import Key, SeededImageFiles
 class Step:
     """One step of the optimiser: its number, its epoch, and whether that epoch ends with it.
 
-    `micro_batches` are the batches whose gradients meet in it, each as (epoch, place in it).
+    `micro_batches` are the batches whose gradients meet in it, each as (epoch, place in it); the
+    mean loss of each is divided by `divisor` before.
     """
 
     number: int
     epoch: int
     micro_batches: tuple[tuple[int, int], ...]
+    divisor: int
     ends_epoch: bool
 
 
-def steps(images: int, flavour: Flavour) -> Iterator[Step]:
+def steps(images: int, recipe: Recipe) -> Iterator[Step]:
     """All steps of a training.
 
     Accumulation "mean" closes a step after every `accumulation_steps` batches and at the end of
-    an epoch. Accumulation "sum" does what the public trainer did until March 2026: it stepped one
-    batch late, and carried what was left of an epoch over into the next one.
+    an epoch, and averages. Accumulation "sum" does what the public trainer did until March 2026: it
+    added gradients up, stepped one batch late, and carried what was left of an epoch over into the
+    next one.
     """
-    count, size = -(-images // flavour.batch_size), flavour.accumulation_steps
-    late = flavour.accumulation == "sum"
+    count, size = -(-images // recipe.batch_size), recipe.accumulation_steps
+    late = recipe.accumulation == "sum"
     closing = {place for place in range(count) if (place - 1 if late else place + 1) % size == 0}
     if not late:
         closing.add(count - 1)
     last, number, waiting = max(closing, default=-1), 0, []
-    for epoch in range(flavour.epochs):
+    for epoch in range(recipe.epochs):
         for place in range(count):
             waiting.append((epoch, place))
             if place in closing:
-                yield Step(number, epoch, tuple(waiting), place == last)
+                divisor = 1 if late else len(waiting)
+                yield Step(number, epoch, tuple(waiting), divisor, place == last)
                 number, waiting = number + 1, []
+
+
+def check_number(images: int, recipe: Recipe) -> None:
+    """Refuse a training set that is too small for a recipe.
+
+    Raises:
+        UserError: it has fewer images than one batch takes, or than a step of summed gradients.
+    """
+    if recipe.batch_size > images:
+        raise UserError(
+            f"batch_size {recipe.batch_size} is larger than the training set of "
+            f"{images} images: use {images} or less"
+        )
+    if next(steps(images, recipe), None) is None:
+        raise UserError(
+            f"accumulation 'sum' never takes a step with {recipe.accumulation_steps} batches of "
+            f"{recipe.batch_size} out of {images} images: use smaller ones"
+        )
+
+
+def check_processes(recipe: Recipe, processes: int) -> None:
+    """Refuse what several processes would learn in another way than one.
+
+    Raises:
+        UserError: triplets would be looked for in the share of each process, not in the batch.
+    """
+    if processes > 1 and recipe.loss == "triplet":
+        raise UserError(
+            "the triplet loss looks for its triplets in whole batches: train in one process, or "
+            "with the loss arcface or softmax"
+        )
 
 
 def mix(seed: int, *numbers: int) -> int:
@@ -57,6 +95,7 @@ def mix(seed: int, *numbers: int) -> int:
     return int(np.random.SeedSequence([seed, *numbers]).generate_state(1)[0])
 
 
+@dataclass(frozen=True)
 class MicroBatches:
     """The keys of all micro-batches from one step on, for one of several processes.
 
@@ -65,34 +104,27 @@ class MicroBatches:
     filled up in the same way: a compiled network is compiled anew for each size of batch.
     """
 
-    def __init__(
-        self,
-        images: int,
-        flavour: Flavour,
-        seed: int,
-        first_step: int = 0,
-        rank: int = 0,
-        processes: int = 1,
-        full: bool = False,
-    ) -> None:
-        """Remember the plan; nothing is computed yet."""
-        self.images, self.flavour, self.seed = images, flavour, seed
-        self.first_step, self.rank, self.processes = first_step, rank, processes
-        self.full = full
+    images: int
+    recipe: Recipe
+    seed: int
+    first_step: int = 0
+    rank: int = 0
+    processes: int = 1
+    full: bool = False
 
     def __iter__(self) -> Iterator[list[Key]]:
         """One list of keys per micro-batch."""
-        for step in islice(steps(self.images, self.flavour), self.first_step, None):
+        for step in islice(steps(self.images, self.recipe), self.first_step, None):
             for epoch, place in step.micro_batches:
                 yield self._keys(epoch, place)
 
     def __len__(self) -> int:
         """Number of micro-batches."""
-        rest = islice(steps(self.images, self.flavour), self.first_step, None)
+        rest = islice(steps(self.images, self.recipe), self.first_step, None)
         return sum(len(step.micro_batches) for step in rest)
 
     def _keys(self, epoch: int, place: int) -> list[Key]:
-        size = self.flavour.batch_size
+        size = self.recipe.batch_size
         batch = _order(self.images, self.seed, epoch)[place * size : (place + 1) * size]
         keys = [Key(mix(self.seed, epoch, int(index)), int(index), True) for index in batch]
         wanted = size if self.full else len(keys)
@@ -122,3 +154,26 @@ def loader(
         # Its own generator: the global one must not depend on how images are loaded.
         generator=torch.Generator().manual_seed(keys.seed),
     )
+
+
+def check_readable(images: SeededImageFiles, unreadable: torch.Tensor, choice: str) -> None:
+    """Name the images of a batch that could not be read, once each; stop if that was chosen.
+
+    Args:
+        images: the training set.
+        unreadable: int64 (n,): -1, or the index of an image that could not be read.
+        choice: "stop" or "skip".
+
+    Raises:
+        UserError: there is one, and the choice is to stop.
+    """
+    for index in unreadable[unreadable >= 0].tolist():
+        if index in images.left_out:
+            continue
+        images.left_out.add(index)
+        try:
+            load(inside(images.folder, images.paths[index]))
+        except UserError as error:
+            if choice == "stop":
+                raise UserError(f"{error}, or train without it: -p on_bad_image skip") from error
+            print(f"left out, {len(images.left_out)} by now: {error}")

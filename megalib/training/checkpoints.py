@@ -1,9 +1,10 @@
-"""The state of an unfinished training: tensors as safetensors, all else as readable JSON.
+"""The state of an unfinished training: weights, optimiser, and all else as readable JSON.
 
 A checkpoint is a folder `step-<number>` that is made beside and renamed when it is complete and on
 the disk, so a process that is killed while it writes leaves the one before.
 """
 
+import io
 import json
 import shutil
 from collections.abc import Mapping
@@ -11,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 
+from megalib import stamp
 from megalib.errors import UserError
 from megalib.files.places import shown
 from megalib.files.writing import whole_folder
+from megalib.models import devices
 
-MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
+MODEL, OPTIMIZER, STATE = FILES = ("model.safetensors", "optimizer.pt", "state.json")
 
 
 def write(
@@ -35,7 +38,7 @@ def write(
         folder: of the checkpoints of one training.
         step: steps of the optimiser that are done.
         model: its weights are kept.
-        optimizer: its tensors and its groups are kept.
+        optimizer: its state is kept.
         state: what else is needed to go on; must be JSON.
         keep: how many checkpoints stay.
 
@@ -43,12 +46,13 @@ def write(
         UserError: the disk is full or the folder cannot be written.
     """
     target = folder / f"step-{step:08d}"
-    tensors, groups = _flat(optimizer)
+    weights = {name: part.cpu().contiguous() for name, part in model.state_dict().items()}
     with whole_folder(target) as temporary:
-        save_file(_plain(model.state_dict()), temporary / MODEL)
-        save_file(_plain(tensors), temporary / OPTIMIZER)
-        text = json.dumps({"step": step, **state, "groups": groups}, indent=1)
-        (temporary / STATE).write_text(text + "\n")
+        save_file(weights, temporary / MODEL)
+        encoded = io.BytesIO()  # torch itself does not tell that a disk is full
+        torch.save(optimizer.state_dict(), encoded)
+        (temporary / OPTIMIZER).write_bytes(encoded.getbuffer())
+        (temporary / STATE).write_text(json.dumps({"step": step, **state}, indent=1) + "\n")
     for old in found(folder)[:-keep]:
         shutil.rmtree(old)
     return target
@@ -63,6 +67,9 @@ def clean(folder: Path) -> None:
     """Remove what a killed process left half written, and name and remove what is damaged.
 
     The newest checkpoint that can be read stays, and those before it.
+
+    Raises:
+        UserError: one is there and cannot be read now, which is no reason to give it up.
     """
     for leftover in folder.glob(".step-*"):
         shutil.rmtree(leftover)
@@ -75,24 +82,34 @@ def clean(folder: Path) -> None:
 
 
 def _damage(checkpoint: Path) -> str | None:
-    """What is wrong with the files of a checkpoint, or None.
-
-    Raises:
-        UserError: they are there and cannot be read now, which is no reason to give them up.
-    """
+    """What is wrong with the files of a checkpoint, or None."""
+    missing = [name for name in FILES if not (checkpoint / name).is_file()]
+    if missing:
+        return f"it lacks {', '.join(missing)}"
     try:
         state = read_state(checkpoint)
         load_file(checkpoint / MODEL)
-        load_file(checkpoint / OPTIMIZER)
-        if checkpoint.name != f"step-{state['step']:08d}" or not isinstance(state["facts"], dict):
-            return f"{STATE} does not belong to it"
-    except (SafetensorError, ValueError, FileNotFoundError) as error:
-        return " ".join(str(error).split())
-    except OSError as error:
-        raise UserError(f"cannot read {shown(checkpoint)}: {error.strerror}") from error
-    except (KeyError, TypeError) as error:
-        return f"{STATE} is not complete: {error}"
+        read_optimizer(checkpoint)
+    except Exception as error:  # whatever a damaged file makes of its reader
+        return _fault(checkpoint, error)
+    number, facts = str(state.get("step")).zfill(8), state.get("facts")
+    if checkpoint.name != f"step-{number}" or not isinstance(facts, dict):
+        return f"{STATE} does not belong to it"
     return None
+
+
+def _fault(checkpoint: Path, error: Exception) -> str:
+    """What an error says of a checkpoint.
+
+    Raises:
+        UserError: the disk does not answer.
+        Exception: the error itself, where memory ran out.
+    """
+    if isinstance(error, OSError):
+        raise UserError(f"cannot read {shown(checkpoint)}: {error.strerror}") from error
+    if devices.is_about_memory(error):
+        raise error
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
 def read_state(checkpoint: Path) -> dict[str, Any]:
@@ -108,41 +125,76 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     return state
 
 
+def read_optimizer(checkpoint: Path) -> dict[str, Any]:
+    """The state of the optimiser, on the CPU; no code that a file may hold is run.
+
+    Raises:
+        Exception: of torch or pickle, if the file is damaged.
+        OSError: it cannot be read.
+    """
+    content = io.BytesIO((checkpoint / OPTIMIZER).read_bytes())
+    return torch.load(content, map_location="cpu", weights_only=True)
+
+
 def load(checkpoint: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Put weights and optimiser back into the state they were in."""
     model.load_state_dict(load_file(checkpoint / MODEL))
-    groups = read_state(checkpoint)["groups"]
-    for group in groups:
-        if "betas" in group:
-            group["betas"] = tuple(group["betas"])
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, tensor in load_file(checkpoint / OPTIMIZER).items():
-        number, name = key.split(".", 1)
-        state.setdefault(int(number), {})[name] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    optimizer.load_state_dict(read_optimizer(checkpoint))
 
 
-def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
-    """What differs between two recipes, in words: "epochs 24 instead of 100"; "" if nothing."""
-    names = sorted(set(ours) | set(theirs))
-    return ", ".join(
-        f"{name} {ours.get(name)} instead of {theirs.get(name)}"
-        for name in names
-        if ours.get(name) != theirs.get(name)
-    )
+def resume(
+    folder: Path,
+    facts: dict[str, Any],
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    parts: Mapping[str, Any],
+    accelerator: Accelerator,
+) -> int:
+    """Load the last sound checkpoint, if there is one; say what is found; return the first step.
 
+    Args:
+        folder: of the checkpoints of one training.
+        facts: what decides this training, see `finished.facts_of`.
+        model: gets its weights back.
+        optimizer: gets its state back.
+        parts: by name, what else has a `load_state_dict`, for that part of the state.
+        accelerator: for several processes, of which the first speaks and removes.
 
-def _flat(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], list[dict]]:
-    """The tensors of an optimiser by "<parameter>.<name>", and its groups."""
-    state = optimizer.state_dict()
-    tensors = {
-        f"{number}.{name}": value
-        for number, values in state["state"].items()
-        for name, value in values.items()
-        if value is not None
-    }
-    return tensors, state["param_groups"]
-
-
-def _plain(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    Raises:
+        UserError: it belongs to another recipe or dataset, and the message names what differs; or
+            it is damaged.
+    """
+    first = accelerator.is_main_process
+    if first:
+        clean(folder)
+    accelerator.wait_for_everyone()
+    if not found(folder):
+        if first:
+            print(f"no checkpoint in {shown(folder)}: starting at step 0")
+        return 0
+    last = found(folder)[-1]
+    state = read_state(last)
+    theirs = state["facts"]
+    # Other code may go on with it; a checkpoint that does not name its code is of another format.
+    differs = stamp.differences(facts | {"code": theirs.get("code", "unknown")}, theirs)
+    if differs:
+        raise UserError(
+            f"{shown(last)} belongs to another training: {differs}; give it those values, or "
+            "start anew with -p resume never, which removes it"
+        )
+    try:
+        load(last, model, optimizer)
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+    except Exception as error:  # whatever in it is not as it was written
+        reason = _fault(last, error)
+        if first:
+            shutil.rmtree(last, ignore_errors=True)
+        raise UserError(
+            f"{shown(last)} is damaged and removed: {reason}; run this again, it goes on from "
+            "the checkpoint before"
+        ) from error
+    if first:
+        other = "" if theirs["code"] == facts["code"] else ", which other code wrote"
+        print(f"continuing after step {state['step']} from {shown(last)}{other}")
+    return state["step"]

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from megalib.data import published
 from megalib.files.plain import in_markdown
-from megalib.flavours import FLAVOURS, Flavour, short_name
+from megalib.flavours import FLAVOURS, RECIPES, Flavour, short_name
 from megalib.models import networks
 
 BACKWARD = 3  # operations of a training step, in those of a forward pass
@@ -46,20 +46,21 @@ def recipes() -> pd.DataFrame:
     """The published recipes side by side, with each backbone's size; one column per flavour."""
     columns = {}
     for name, flavour in FLAVOURS.items():
+        recipe = RECIPES[name]
         columns[name] = {
             "architecture": flavour.architecture,
             "starts from": flavour.pretrained_tag,
             "image, pixels": flavour.image_size,
             "images stored at, pixels": flavour.stored_size,
-            "random crop": "yes" if flavour.random_crop else "no",
-            "RandAugment operations": flavour.augment_ops,
-            "RandAugment magnitude": flavour.augment_magnitude,
-            "ArcFace margin, rad": f"{flavour.margin:g}",
-            "ArcFace scale": f"{flavour.loss_scale:g}",
-            "optimiser": f"{flavour.optimizer}, momentum {flavour.momentum:g}",
-            "learning rate": f"{flavour.learning_rate:g} to {flavour.minimum_learning_rate:g}",
-            "epochs": flavour.epochs,
-            "batch, and batches per step": f"{flavour.batch_size}, {flavour.accumulation_steps}",
+            "random crop": "yes" if recipe.random_crop else "no",
+            "RandAugment operations": recipe.augment_ops,
+            "RandAugment magnitude": recipe.augment_magnitude,
+            "ArcFace margin, rad": f"{recipe.margin:g}",
+            "ArcFace scale": f"{recipe.loss_scale:g}",
+            "optimiser": f"{recipe.optimizer}, momentum {recipe.momentum:g}",
+            "learning rate": f"{recipe.learning_rate:g} to {recipe.minimum_learning_rate:g}",
+            "epochs": recipe.epochs,
+            "batch, and batches per step": f"{recipe.batch_size}, {recipe.accumulation_steps}",
             "parameters, million": f"{networks.published_parameter_count(flavour) / 1e6:.1f}",
             "operations per image, 10⁹": f"{flops(flavour) / 1e9:.1f}",
         }
@@ -85,9 +86,9 @@ def full_training() -> pd.DataFrame:
     """
     images, columns = training_images(), {}
     for name, flavour in FLAVOURS.items():
-        seen = images * flavour.epochs
+        seen = images * RECIPES[name].epochs
         columns[name] = {
-            "epochs": flavour.epochs,
+            "epochs": RECIPES[name].epochs,
             "images seen, million": seen / 1e6,
             "operations of the training, 10¹⁸": BACKWARD * seen * flops(flavour) / 1e18,
         }
@@ -112,12 +113,12 @@ def hours(measurements: pd.DataFrame) -> pd.DataFrame:
     for key, part in own.groupby(["hardware", "precision"], sort=False):
         rates = part.groupby("flavour")["images_per_second"].max()
         rows[key] = {}
-        for name, flavour in FLAVOURS.items():
+        for name, recipe in RECIPES.items():
             known = min(
                 rates.index, key=lambda other: abs(math.log(operations[other] / operations[name]))
             )
             guess = rates[known] * operations[known] / operations[name]
-            seconds = images * flavour.epochs / guess
+            seconds = images * recipe.epochs / guess
             rows[key][name] = seconds / 3600
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["hardware", "precision"])
 

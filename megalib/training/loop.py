@@ -1,5 +1,6 @@
 """Training one flavour, in one visible loop."""
 
+import math
 import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -7,14 +8,17 @@ from itertools import islice
 
 import pandas as pd
 import torch
+from accelerate import Accelerator
 
 from megalib.files.places import Run
 from megalib.files.writing import sweep
-from megalib.flavours import Flavour
+from megalib.flavours import Flavour, Recipe
 from megalib.models import devices, export, networks
-from megalib.training import batches, checkpoints, losses, recipe
-from megalib.training.history import Meter
-from megalib.training.recipe import Settings
+from megalib.training import batches, beginning, checkpoints, finished, history, losses
+from megalib.training.guard import Guard
+from megalib.training.memory import memory_told
+from megalib.training.progress import LOOK_EVERY, Progress
+from megalib.training.settings import Settings, every
 
 
 class Trainee(torch.nn.Module):
@@ -45,6 +49,7 @@ class Trainee(torch.nn.Module):
 
 def train(
     flavour: Flavour,
+    recipe: Recipe,
     metadata: pd.DataFrame,
     run: Run,
     seed: int = 0,
@@ -60,29 +65,32 @@ def train(
     One that is finished is not done again.
 
     Args:
-        flavour: network and recipe.
+        flavour: which network.
+        recipe: how it is trained.
         metadata: the training set, with `dataset`, `image_id`, `identity`, and `path` below the
             image folder.
         run: where images lie and weights go.
         seed: of weights, order and augmentation.
-        start: see `recipe.starting_network`.
+        start: see `beginning.starting_network`.
         settings: how it runs.
         validate: gives the accuracy in [0, 1] of a network; called in evaluation mode.
 
     Returns:
-        The trained backbone, on the CPU, and one row per epoch, see `history.Meter`.
+        The trained backbone, on the CPU, and one row per epoch, see `history.COLUMNS`.
 
     Raises:
         UserError: the training set is unfit, the loss or the weights are no numbers any more,
             memory ran out, a checkpoint belongs to another training, or a file cannot be read or
             written.
     """
+    settings = settings or Settings()
     with devices.first_alone(run.weights(flavour.name), f"training of {flavour.name}"):
-        return _train(flavour, metadata, run, seed, start, settings or Settings(), validate)
+        return _train(flavour, recipe, metadata, run, seed, start, settings, validate)
 
 
 def _train(
     flavour: Flavour,
+    recipe: Recipe,
     metadata: pd.DataFrame,
     run: Run,
     seed: int,
@@ -91,78 +99,112 @@ def _train(
     validate: Callable[[torch.nn.Module], float] | None,
 ) -> tuple[torch.nn.Module, pd.DataFrame]:
     """The same, in the one process, or group of processes, that does it."""
-    images, identities = recipe.training_set(flavour, metadata, run, settings.keep_in_memory)
+    keep = settings.keep_in_memory
+    images, identities = beginning.training_set(flavour, recipe, metadata, run, keep)
     precision = devices.pick_precision(settings.precision, devices.pick_device(settings.device))
-    facts = recipe.facts(flavour, images, seed, start, precision)
-    if settings.resume != "never" and export.is_finished(flavour, run, facts):
-        backbone = networks.from_folder(run.weights(flavour.name), flavour)
-        history = export.read_history(flavour, run)
-        for written in (run.weights(flavour.name), run.history(flavour.name)):
-            sweep(written)  # what a kill at the very end has left
-        shutil.rmtree(run.checkpoints(flavour.name), ignore_errors=True)
-        return backbone, history
+    facts = finished.facts_of(flavour, recipe, images, seed, start, precision)
+    if settings.resume != "never" and finished.is_finished(flavour, run, facts):
+        return _read(flavour, run)
 
     accelerator = devices.accelerator(settings.device, precision, settings.tracker, run.logs)
+    accelerator.init_trackers(flavour.name)
     rank, processes = accelerator.process_index, accelerator.num_processes
-    recipe.check_processes(flavour, processes)
-    backbone = recipe.starting_network(flavour, start, seed)
+    device, speaks = accelerator.device, accelerator.is_main_process
+    batches.check_processes(recipe, processes)
+    backbone = beginning.starting_network(flavour, start, seed)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(batches.mix(seed, 0, 0))
-        loss = losses.build(flavour, identities, backbone.num_features)
-    with recipe.memory_told(flavour):
-        trainee = Trainee(backbone, loss).to(accelerator.device)
-    optimizer, schedule = recipe.optimizer(flavour, trainee.parameters(), len(images))
-    meter = Meter(flavour, run, accelerator)
-    first = recipe.resume(flavour, run, facts, settings, trainee, optimizer, schedule, meter)
+        loss = losses.build(recipe, identities, backbone.num_features)
+    with memory_told(recipe):
+        trainee = Trainee(backbone, loss).to(device)
+    optimizer, schedule = beginning.optimizer(recipe, trainee.parameters(), len(images))
+
+    folder, table = run.checkpoints(flavour.name), run.history(flavour.name)
+    guard, epochs = Guard(recipe, optimizer, folder), history.Epochs(table)
+    parts = {"schedule": schedule, "guard": guard, "epochs": epochs}
+    if accelerator.scaler:  # of float16
+        parts["scaler"] = accelerator.scaler
+    if settings.resume == "never" and speaks:
+        shutil.rmtree(folder, ignore_errors=True)
+    with memory_told(recipe):
+        first = checkpoints.resume(folder, facts, trainee, optimizer, parts, accelerator)
     model, stepper = accelerator.prepare(trainee, optimizer)
-    meter.restore_scaler()
     if settings.compile:
         backbone.compile()
 
     shares = (rank, processes, settings.compile)
-    keys = batches.MicroBatches(len(images), flavour, seed, first, *shares)
-    stream = iter(batches.loader(images, keys, settings.workers, accelerator.device))
-    meter.show(len(keys))
+    keys = batches.MicroBatches(len(images), recipe, seed, first, *shares)
+    stream = iter(batches.loader(images, keys, settings.workers, device))
+    progress = Progress(flavour.name, len(keys), device, speaks)
+    epochs.go_on()
     model.train()
-    for step in islice(batches.steps(len(images), flavour), first, None):
+    for step in islice(batches.steps(len(images), recipe), first, None):
         torch.manual_seed(batches.mix(seed, step.number, rank))  # stochastic depth draws from it
-        recipe.advance(schedule, step.epoch if flavour.schedule == "cosine" else step.number)
+        beginning.advance(schedule, step.epoch if recipe.schedule == "cosine" else step.number)
         group = len(step.micro_batches)
         for place in range(group):
-            with recipe.memory_told(flavour):
+            with memory_told(recipe):
                 pixels, labels, counts, unreadable = next(stream)
-            recipe.check_readable(images, unreadable, settings.on_bad_image)
+            batches.check_readable(images, unreadable, settings.on_bad_image)
             # Which images count is told on the CPU: asking the device would wait for it.
-            parts = (pixels, labels, counts.nonzero().flatten(), counts.sum())
-            pixels, labels, kept, count = (
-                part.to(accelerator.device, non_blocking=True) for part in parts
-            )
-            everywhere = meter.over_all(count)
+            told = (pixels, labels, counts.nonzero().flatten(), counts.sum())
+            pixels, labels, kept, count = (part.to(device, non_blocking=True) for part in told)
+            everywhere = _over_all(count, accelerator)
             # Several processes exchange gradients once per step, with the last batch of its group.
             lone = accelerator.no_sync(model) if place < group - 1 else nullcontext()
-            with lone, recipe.memory_told(flavour):
+            with lone, memory_told(recipe):
                 total = model(pixels, labels, kept)
                 mean = total * processes / everywhere.clamp(min=1)
-                # "mean" averages over the group; "sum" adds up, see batches.steps.
-                accelerator.backward(mean / (group if flavour.accumulation == "mean" else 1))
-            meter.add(step.number, total, everywhere)
-        with recipe.memory_told(flavour):
+                accelerator.backward(mean / step.divisor)
+            progress.note(step.number, _over_all(total.detach(), accelerator), everywhere)
+        with memory_told(recipe):
             stepper.step()
         stepper.zero_grad()
-        meter.check(optimizer)
+
+        keeps = step.ends_epoch or every(settings.checkpoint_every, step.number)
+        if keeps or len(progress.waiting) >= LOOK_EVERY:
+            seen = progress.look()
+            guard.watch(seen)
+            epochs.add(seen)
         if step.ends_epoch:
-            due = recipe.every(settings.validate_every, step.epoch)
-            meter.close_epoch(step.epoch, optimizer, validate if due else None, backbone)
-        if step.ends_epoch or recipe.every(settings.checkpoint_every, step.number):
-            state = meter.state(step.number, trainee, optimizer)
-            state |= {"facts": facts, "schedule": schedule.state_dict()}
-            if rank == 0:
-                folder = run.checkpoints(flavour.name)
-                checkpoints.write(folder, step.number + 1, trainee, optimizer, state)
-    meter.bar.close()
+            epochs.pause()
+            memory, accuracy = devices.peak_memory(device), math.nan
+            if validate and every(settings.validate_every, step.epoch):
+                accuracy = validate(backbone.eval())
+                backbone.train()
+            row = epochs.close(optimizer.param_groups[0]["lr"], memory, accuracy)
+            accelerator.log({k: v for k, v in row.items() if not math.isnan(v)}, row["epoch"])
+            if speaks:
+                epochs.write()
+                print(history.in_words(row, recipe.epochs), flush=True)
+        if keeps:
+            guard.check_weights(step.number, trainee)
+            if speaks:
+                state = {name: part.state_dict() for name, part in parts.items()}
+                state["facts"] = facts
+                with memory_told(recipe):
+                    checkpoints.write(folder, step.number + 1, trainee, optimizer, state)
+    progress.bar.close()
     backbone.cpu().eval()
-    if rank == 0:
-        export.write(backbone, flavour, run, facts, meter.history, metadata)
+    if speaks:
+        export.write(backbone, flavour, recipe, run, facts, epochs.rows, metadata)
+        shutil.rmtree(folder, ignore_errors=True)
     accelerator.wait_for_everyone()
     accelerator.end_training()
-    return backbone, pd.DataFrame(meter.history)
+    return backbone, pd.DataFrame(epochs.rows)
+
+
+def _read(flavour: Flavour, run: Run) -> tuple[torch.nn.Module, pd.DataFrame]:
+    """What a finished training made; removes what a kill at its very end has left."""
+    folder, table = run.weights(flavour.name), run.history(flavour.name)
+    backbone = networks.from_folder(folder, flavour)
+    rows = history.read_history(flavour, run)
+    for written in (folder, table):
+        sweep(written)
+    shutil.rmtree(run.checkpoints(flavour.name), ignore_errors=True)
+    return backbone, rows
+
+
+def _over_all(value: torch.Tensor, accelerator: Accelerator) -> torch.Tensor:
+    """The sum of a number over all processes."""
+    return value if accelerator.num_processes == 1 else accelerator.reduce(value)

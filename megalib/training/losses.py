@@ -8,7 +8,7 @@ import torch
 from pytorch_metric_learning import distances, losses, miners
 
 from megalib.errors import choose
-from megalib.flavours import LOSSES, Flavour
+from megalib.flavours import LOSSES, Recipe
 
 
 class Softmax(torch.nn.Module):
@@ -43,16 +43,16 @@ class Triplet(torch.nn.Module):
         return self.loss(embeddings, labels, self.miner(embeddings, labels))
 
 
-def build(flavour: Flavour, classes: int, dimensions: int) -> torch.nn.Module:
+def build(recipe: Recipe, classes: int, dimensions: int) -> torch.nn.Module:
     """The loss of a recipe, with weights of its own where it has some.
 
     ArcFace (Deng et al., CVPR 2019, equation 3) is that of pytorch-metric-learning, which takes
     its margin in degrees.
     """
-    name = choose("loss", flavour.loss, LOSSES)
+    name = choose("loss", recipe.loss, LOSSES)
     if name == "softmax":
         return Softmax(classes, dimensions)
     if name == "triplet":
-        return Triplet(flavour.triplet_margin, flavour.triplet_mining)
-    margin = float(np.degrees(flavour.margin))
-    return losses.ArcFaceLoss(classes, dimensions, margin=margin, scale=flavour.loss_scale)
+        return Triplet(recipe.triplet_margin, recipe.triplet_mining)
+    margin = float(np.degrees(recipe.margin))
+    return losses.ArcFaceLoss(classes, dimensions, margin=margin, scale=recipe.loss_scale)

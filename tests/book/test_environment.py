@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -48,6 +49,50 @@ def test_conda_and_binder_install_the_same_lock():
     assert version in Requirement(f"python{PROJECT['project']['requires-python']}").specifier
     assert "make env" in (ROOT / "postBuild").read_text()
     assert (ROOT / "postBuild").stat().st_mode & 0o111
+
+
+def make(*arguments):
+    result = subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True)
+    return result.returncode, result.stdout, result.stderr
+
+
+def test_without_a_word_about_torch_the_lock_is_installed_as_it_is(tmp_path):
+    _, composed, _ = make("-n", "env", f"VENV={tmp_path}")
+    install = next(line for line in composed.splitlines() if "uv pip install" in line)
+    assert " -r requirements.lock " in install
+    assert "torch" not in install and "grep" not in install
+
+
+def test_torch_for_the_cpu_leaves_out_what_only_cuda_needs(tmp_path):
+    """The composed command, with a uv that says how it was called and what it was given."""
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    for name, body in {"uv": 'echo "$@" >uv.args; cat >uv.input', "python": ":"}.items():
+        (bin_folder / name).write_text(f"#!/bin/sh\ncd {tmp_path}\n{body}\n")
+        (bin_folder / name).chmod(0o755)
+    code, _, said = make("env", f"VENV={tmp_path}", "TORCH=cpu")
+    assert code == 0, said
+    arguments = (tmp_path / "uv.args").read_text()
+    assert arguments.startswith("pip install --torch-backend cpu -r - ")
+    assert "--no-deps" in arguments and arguments.endswith(" -e .\n")
+    given = [Requirement(line) for line in (tmp_path / "uv.input").read_text().splitlines()]
+    left_out = {pinned.name for pinned in LOCK} - {pinned.name for pinned in given}
+    assert {"nvidia-cublas", "cuda-toolkit", "triton"} <= left_out
+    assert all(re.match(r"cuda-|nvidia-|triton$", name) for name in left_out)
+    assert {"torch", "torchvision"} <= {pinned.name for pinned in given}
+    # Later calls need not say it again: the environment keeps its build, also with a new lock.
+    _, composed, _ = make("-n", "-W", "requirements.lock", "env", f"VENV={tmp_path}")
+    assert "--torch-backend cpu" in composed
+
+
+def test_another_build_of_torch_is_refused_in_one_line(tmp_path):
+    code, _, said = make("-n", "env", f"VENV={tmp_path}", "TORCH=cu126")
+    assert code and "TORCH can be cpu" in said
+    stamp = make("-n", "env", f"VENV={tmp_path}")[1].rpartition("touch ")[2].splitlines()[0]
+    (tmp_path / Path(stamp).name).touch()
+    assert make("env", f"VENV={tmp_path}") == (0, "", "")  # of before there was a choice
+    code, told, _ = make("env", f"VENV={tmp_path}", "TORCH=cpu")
+    assert code and "holds another build of torch" in told
 
 
 @pytest.mark.parametrize(

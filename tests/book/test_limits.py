@@ -8,7 +8,7 @@ from megalib.book import limits, parameters
 from megalib.errors import UserError
 from megalib.evaluation import mistakes
 from megalib.models import devices
-from megalib.training import recipe
+from megalib.training.settings import Settings
 
 KNOWN, TYPES = parameters.known(), parameters.types()
 LONG = "x" * 10**6
@@ -38,7 +38,7 @@ def test_words_that_are_repeated_are_those_of_the_library():
     assert limits.CHOICES["projection"] == mistakes.PROJECTIONS
     for resume in limits.CHOICES["resume"]:
         for choice in limits.CHOICES["on_bad_image"]:
-            recipe.Settings(resume=resume, on_bad_image=choice)
+            Settings(resume=resume, on_bad_image=choice)
 
 
 def test_the_defaults_are_allowed():

@@ -9,6 +9,8 @@ import nbformat
 import pandas as pd
 import torch
 
+from megalib import flavours
+from megalib.book import pages
 from megalib.data import catalogue, raw_data, training_set
 from megalib.drawn import drawing
 from megalib.files.places import Run
@@ -17,7 +19,7 @@ from megalib.identify import answers, judging, photographs
 from megalib.models import networks
 from megalib.retrieval import caching, inference, sift
 from megalib.training import loop
-from megalib.training.recipe import Settings
+from megalib.training.settings import Settings
 from tests.campaign.trials import Place, Stage
 from tests.conftest import prepare, tiny, write_image
 
@@ -26,6 +28,7 @@ CPU = torch.device("cpu")
 SIZES = (32, 48)
 ZOO = ("Zoo", "Herd")  # datasets of one's own pictures
 FIRST, LATER = 1_600_000_000, 1_700_000_000  # times of change of a picture
+
 # A drawn dataset of a few pictures, so that drawing takes seconds.
 FEW = replace(catalogue.find("DemoTurtle"), name="FewTurtles", loader_name="FewTurtles")
 raw_data.drawing.draw = partial(drawing.draw, individuals=2, pictures=3)
@@ -33,7 +36,7 @@ raw_data.drawing.draw = partial(drawing.draw, individuals=2, pictures=3)
 
 def flavour() -> Flavour:
     """A tiny network that reads the smaller of the prepared images."""
-    return replace(tiny(epochs=2, batch_size=6), stored_size=SIZES[0])
+    return replace(tiny(), stored_size=SIZES[0])
 
 
 def pictures(
@@ -108,7 +111,8 @@ def prepare_training(place: Place) -> None:
 def train(_: Place, workers: int = 0) -> None:
     """Train a network, with a checkpoint after each step."""
     settings = Settings(device="cpu", workers=workers, checkpoint_every=1)
-    loop.train(flavour(), training_set.aggregate(RUN, ZOO), RUN, settings=settings)
+    recipe = flavours.recipe("MegaDescriptor-T-224", "demo", epochs=2, batch_size=6)
+    loop.train(flavour(), recipe, training_set.aggregate(RUN, ZOO), RUN, settings=settings)
 
 
 def train_with_loaders(place: Place) -> None:
@@ -171,8 +175,8 @@ def execute(_: Place) -> None:
 
 def stage_book(place: Place) -> None:
     """Lay these beside the pages of the book."""
-    pages = [RUN.notebook("3_sift", "sift"), RUN.notebook("4_results", "results")]
-    pages.stage(pages, RUN)
+    executed = [RUN.notebook("3_sift", "sift"), RUN.notebook("4_results", "results")]
+    pages.stage(executed, RUN)
 
 
 STAGES = {

@@ -102,24 +102,23 @@ def test_a_preparation_that_met_a_full_disk_is_completed(owls, run, disk, monkey
     assert 4 <= stopped < 8
 
 
-def test_a_training_that_met_a_full_disk_goes_on(flavour, prepared, disk, monkeypatch, tmp_path):
-    flavour, combined = (
-        replace(flavour, epochs=2),
-        training_set.aggregate(prepared, ["DemoLeopard"]),
-    )
+def test_a_training_that_met_a_full_disk_goes_on(
+    flavour, recipe, prepared, disk, monkeypatch, tmp_path
+):
+    recipe, combined = replace(recipe, epochs=2), training_set.aggregate(prepared, ["DemoLeopard"])
     start, place = tmp_path / "start", prepared.folder
     shutil.copytree(place, start)
-    whole, _ = loop.train(flavour, combined, prepared)
+    whole, _ = loop.train(flavour, recipe, combined, prepared)
     stopped = 0
     for kib in (256, 500, 700, 900):
         small = disk(kib)
         monkeypatch.setenv("MEGALIB_RUNS", str(small.folder))
         shutil.copytree(start, prepared.folder)
-        stopped += told_in_one_line(lambda: loop.train(flavour, combined, prepared))
+        stopped += told_in_one_line(lambda: loop.train(flavour, recipe, combined, prepared))
         leftovers = [path for path in small.folder.rglob(".*") if path.is_dir()]
         assert leftovers == [], "a part that failed gives its space back"
         small.enlarge()
-        loop.train(flavour, combined, prepared)
+        loop.train(flavour, recipe, combined, prepared)
         trained = from_folder(prepared.weights(flavour.name), flavour).state_dict()
         assert all(torch.equal(trained[name], value) for name, value in whole.state_dict().items())
         assert list(prepared.folder.rglob(".*")) == []
@@ -247,17 +246,17 @@ def test_leftovers_of_dead_processes_go_and_others_stay(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == kept
 
 
-def test_weights_that_lack_a_file_are_trained_again(flavour, prepared, capsys):
+def test_weights_that_lack_a_file_are_trained_again(flavour, recipe, prepared, capsys):
     combined = training_set.aggregate(prepared, ["DemoLeopard"])
-    whole, _ = loop.train(flavour, combined, prepared)
+    whole, _ = loop.train(flavour, recipe, combined, prepared)
     folder = prepared.weights(flavour.name)
     for damage in (
         lambda: (folder / "model.safetensors").unlink(),
-        lambda: (folder / export.FACTS).write_text("[1]"),
-        lambda: (folder / export.FACTS).write_bytes(b"\xff\x00"),
+        lambda: (folder / export.STAMP).write_text("[1]"),
+        lambda: (folder / export.STAMP).write_bytes(b"\xff\x00"),
     ):
         damage()
-        again, _ = loop.train(flavour, combined, prepared)
+        again, _ = loop.train(flavour, recipe, combined, prepared)
         assert "it is trained again" in capsys.readouterr().out
         assert all(
             torch.equal(value, again.state_dict()[name])
@@ -266,13 +265,13 @@ def test_weights_that_lack_a_file_are_trained_again(flavour, prepared, capsys):
 
 
 @pytest.mark.parametrize("content", [None, "", "\n", "a,b\n1,2\n", "epoch\n"])
-def test_a_history_that_is_lost_is_told_in_one_line(flavour, prepared, content):
+def test_a_history_that_is_lost_is_told_in_one_line(flavour, recipe, prepared, content):
     combined = training_set.aggregate(prepared, ["DemoLeopard"])
-    loop.train(replace(flavour, epochs=1), combined, prepared)
+    loop.train(flavour, recipe, combined, prepared)
     file = prepared.history(flavour.name)
     file.unlink() if content is None else file.write_text(content)
     with pytest.raises(UserError, match=r"cannot read the history .*resume never"):
-        loop.train(replace(flavour, epochs=1), combined, prepared)
+        loop.train(flavour, recipe, combined, prepared)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +293,9 @@ def test_a_checkpoint_that_says_other_things_is_named_and_the_one_before_taken(
 @pytest.mark.parametrize(
     "error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), OSError(5, "I/O error")]
 )
-def test_a_checkpoint_that_only_could_not_be_read_now_stays(flavour, prepared, monkeypatch, error):
+def test_a_checkpoint_that_only_could_not_be_read_now_stays(
+    flavour, recipe, prepared, monkeypatch, error
+):
     """Too little memory or a disk that does not answer is no fault of the checkpoint."""
     combined = training_set.aggregate(prepared, ["DemoLeopard"])
 
@@ -303,10 +304,10 @@ def test_a_checkpoint_that_only_could_not_be_read_now_stays(flavour, prepared, m
 
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         patch.setattr(export, "write", lambda *_: 1 / 0)
-        loop.train(flavour, combined, prepared)
+        loop.train(flavour, recipe, combined, prepared)
     kept = checkpoints.found(prepared.checkpoints(flavour.name))
-    for reader in ("load", "load_file"):
+    for reader in ("load", "load_file", "read_optimizer"):
         with monkeypatch.context() as patch, pytest.raises(UserError):
             patch.setattr(checkpoints, reader, fail)
-            loop.train(flavour, combined, prepared)
+            loop.train(flavour, recipe, combined, prepared)
         assert checkpoints.found(prepared.checkpoints(flavour.name)) == kept != []

@@ -68,8 +68,8 @@ def hub():
 
 
 @pytest.fixture
-def trained(flavour, prepared):
-    loop.train(flavour, training_set.aggregate(prepared, ["DemoLeopard"]), prepared)
+def trained(flavour, recipe, prepared):
+    loop.train(flavour, recipe, training_set.aggregate(prepared, ["DemoLeopard"]), prepared)
     return prepared.weights(NAME)
 
 

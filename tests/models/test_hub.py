@@ -10,12 +10,12 @@ import pytest
 import timm
 import torch
 from huggingface_hub import constants
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from megalib import flavours
 from megalib.errors import UserError
 from megalib.models import networks
-from megalib.training import recipe
+from megalib.training import beginning
 
 NAME = "BVRA/Test"
 
@@ -38,7 +38,11 @@ class Hub(BaseHTTPRequestHandler):
     def answer(self) -> bytes | None:
         """Send the headers; return the content of the file."""
         name = self.path.rpartition("/")[2]
-        content = self.server.files.get(name) if f"/{NAME}/resolve/" in self.path else None
+        content = (
+            self.server.files.get(name)
+            if f"/{self.server.repository}/resolve/" in self.path
+            else None
+        )
         known = self.path == "/" or content is not None
         self.send_response(200 if known else 404)
         if not known:
@@ -56,7 +60,7 @@ class Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.files, server.breaks = {}, "nothing"
+    server.files, server.breaks, server.repository = {}, "nothing", NAME
     address = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr(constants, "ENDPOINT", address)
     template = constants.HUGGINGFACE_CO_URL_TEMPLATE
@@ -106,6 +110,22 @@ def test_released_weights_arrive_and_stay_in_the_cache(hub, folder, released, we
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     again = networks.from_hub(released).state_dict()
     assert all(torch.equal(again[name], expected[name]) for name in expected)
+
+
+def test_weights_by_timm_arrive_and_stay_in_the_cache(hub, flavour, tmp_path, monkeypatch):
+    """One of the networks that timm has for tests, with a head, which is left out."""
+    names = {"architecture": "test_vit", "pretrained_tag": "r160_in1k"}
+    baseline = replace(flavour, scale="published", **names)
+    hub.repository = "timm/test_vit.r160_in1k"
+    expected = timm.create_model("test_vit").state_dict()
+    save_file(expected, tmp_path / "model.safetensors")
+    hub.files["model.safetensors"] = (tmp_path / "model.safetensors").read_bytes()
+    for _ in range(2):
+        found = networks.from_hub(baseline).state_dict()
+        assert expected.keys() - found.keys() == {"head.weight", "head.bias"}
+        assert all(torch.equal(found[name], expected[name]) for name in found)
+        hub.files.clear()
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
 
 def test_a_silent_hub_does_no_harm_once_weights_are_cached(hub, folder, released):
@@ -181,10 +201,10 @@ def test_a_folder_is_refused_in_one_line_where_it_does_not_fit(folder, flavour):
 
 
 def test_a_starting_folder_is_told_with_the_digest_of_its_weights(folder, flavour):
-    told = recipe.start_in_words(str(folder))
+    told = beginning.start_in_words(str(folder))
     networks.save(networks.untrained_network(flavour, 6), flavour, folder)
-    assert recipe.start_in_words(str(folder)) != told
-    assert recipe.start_in_words("hub") == "hub"
+    assert beginning.start_in_words(str(folder)) != told
+    assert beginning.start_in_words("hub") == "hub"
 
 
 @pytest.mark.parametrize("name", list(flavours.BASELINES))

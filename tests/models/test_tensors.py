@@ -21,10 +21,12 @@ def test_inference_squeezes_to_a_square_bilinearly_and_normalises(tmp_path):
     assert found.dtype == torch.float32
 
 
-def test_an_augmented_image_depends_on_its_seed_alone(tmp_path):
+def test_an_augmented_image_depends_on_its_seed_alone(tmp_path, recipe):
     write_image(tmp_path / "a.png", (300, 280), 0)
     flavour = flavours.get("MegaDescriptor-T-224", "demo")
-    data = tensors.SeededImageFiles(tmp_path, ["a.png"], flavour, np.zeros(1, int), keep=False)
+    data = tensors.SeededImageFiles(
+        tmp_path, ["a.png"], flavour, recipe, np.zeros(1, int), keep=False
+    )
     torch.manual_seed(1)
     first, label, counts, unreadable = data[tensors.Key(7, 0, True)]
     state = torch.get_rng_state()

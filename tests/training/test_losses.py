@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from megalib import flavours
 from megalib.training import losses
 
-FLAVOUR = flavours.get("MegaDescriptor-T-224")
+RECIPE = flavours.recipe("MegaDescriptor-T-224")
 
 
 def arcface_by_hand(embeddings, labels, directions, margin, scale):
@@ -44,7 +44,7 @@ def gradient(loss, embeddings):
 def test_arcface(seed, margin, scale):
     embeddings, labels = examples(seed)
     torch.manual_seed(seed)
-    head = losses.build(replace(FLAVOUR, margin=margin, loss_scale=scale), 4, 7)
+    head = losses.build(replace(RECIPE, margin=margin, loss_scale=scale), 4, 7)
     unit = torch.nn.functional.normalize
     own = (unit(embeddings) @ unit(head.W, dim=0))[torch.arange(len(labels)), labels]
     # Beyond this angle the formula would reward a wider one; every library does something else.
@@ -59,7 +59,7 @@ def test_arcface(seed, margin, scale):
 
 def test_softmax():
     embeddings, labels = examples(1)
-    head = losses.build(replace(FLAVOUR, loss="softmax"), 4, 7)
+    head = losses.build(replace(RECIPE, loss="softmax"), 4, 7)
     logits = embeddings @ head.linear.weight.T + head.linear.bias
     chances = logits.exp() / logits.exp().sum(dim=1, keepdim=True)
     expected = -chances[torch.arange(len(labels)), labels].log().mean()
@@ -96,7 +96,7 @@ def triplets_by_hand(embeddings, labels, margin, mining):
 def test_triplet(mining, margin):
     for seed in range(3):
         embeddings, labels = examples(seed)
-        recipe = replace(FLAVOUR, loss="triplet", triplet_margin=margin, triplet_mining=mining)
+        recipe = replace(RECIPE, loss="triplet", triplet_margin=margin, triplet_mining=mining)
         found = losses.build(recipe, 4, 7)(embeddings, labels)
         expected = triplets_by_hand(embeddings, labels, margin, mining)
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
@@ -106,7 +106,7 @@ def test_triplet(mining, margin):
 
 
 def test_the_published_loss_is_arcface_with_half_a_radian():
-    head = losses.build(FLAVOUR, 4, 7)
+    head = losses.build(RECIPE, 4, 7)
     assert type(head).__name__ == "ArcFaceLoss"
-    assert (FLAVOUR.margin, FLAVOUR.loss_scale) == (0.5, 64.0)
+    assert (RECIPE.margin, RECIPE.loss_scale) == (0.5, 64.0)
     assert head.margin == pytest.approx(0.5)  # pytorch-metric-learning keeps it in radians

@@ -24,14 +24,24 @@ import torch
 from safetensors.torch import load_file
 
 from megalib import flavours
-from megalib.book import launch, parameters
+from megalib.book import parameters, trainer
 from megalib.data import images, proof
 from megalib.data.metadata import read_metadata
+from megalib.data.training_set import aggregate
 from megalib.errors import UserError
 from megalib.files.places import ROOT, shown
 from megalib.models import devices, export, networks, tensors
-from megalib.training import batches, checkpoints, history, loop, losses, recipe
-from megalib.training.recipe import Settings
+from megalib.training import (
+    batches,
+    beginning,
+    checkpoints,
+    finished,
+    history,
+    loop,
+    losses,
+    memory,
+)
+from megalib.training.settings import Settings
 
 from .test_losses import arcface_by_hand
 
@@ -40,13 +50,15 @@ NAME = "MegaDescriptor-T-224"
 
 @pytest.fixture
 def training_set(prepared):
-    return training_set.aggregate(prepared, ["DemoLeopard"])
+    return aggregate(prepared, ["DemoLeopard"])
 
 
 @pytest.fixture
 def unaugmented(monkeypatch):
     """Training without augmentation, for comparison with computations by hand."""
-    monkeypatch.setattr(tensors, "training_transform", tensors.inference_transform)
+    monkeypatch.setattr(
+        tensors, "training_transform", lambda flavour, _: tensors.inference_transform(flavour)
+    )
 
 
 def weights(model):
@@ -59,43 +71,45 @@ def same(left, right) -> bool:
 
 def forget(run):
     """Let the run look as if the training had not been finished."""
-    (run.weights(NAME) / export.FACTS).unlink()
+    (run.weights(NAME) / export.STAMP).unlink()
 
 
-def plain(flavour, **changes):
+def plain(flavour, recipe, **changes):
     """Without what is random in a network, and with the published optimiser."""
     network = flavour.network | {"drop_path_rate": 0.0}
-    return replace(flavour, optimizer="SGD", schedule="cosine", network=network, **changes)
+    flavour = replace(flavour, network=network)
+    return flavour, replace(recipe, optimizer="SGD", schedule="cosine", **changes)
 
 
 # --- The computation -----------------------------------------------------------------------------
 
 
-def starting_pair(flavour, classes, seed=0):
+def starting_pair(flavour, recipe, classes, seed=0):
     """Backbone and loss as a training starts with them."""
     backbone = networks.untrained_network(flavour, seed)
     with torch.random.fork_rng():
         torch.manual_seed(batches.mix(seed, 0, 0))
-        return backbone, losses.build(flavour, classes, backbone.num_features)
+        return backbone, losses.build(recipe, classes, backbone.num_features)
 
 
 def test_one_step_equals_a_computation_by_hand(
-    flavour, training_set, prepared, unaugmented, monkeypatch
+    flavour, recipe, training_set, prepared, unaugmented, monkeypatch
 ):
     """Loss and gradients of one batch; SGD without momentum shows the gradients themselves."""
-    flavour = plain(flavour, epochs=1, batch_size=16, momentum=0.0, learning_rate=1.0)
+    changes = {"epochs": 1, "batch_size": 16, "momentum": 0.0, "learning_rate": 1.0}
+    flavour, recipe = plain(flavour, recipe, **changes)
     heads, build = [], losses.build
     with monkeypatch.context() as patch:
         patch.setattr(losses, "build", lambda *given: heads.append(build(*given)) or heads[0])
-        trained, told = loop.train(flavour, training_set, prepared)
-    backbone, head = starting_pair(flavour, 4)
+        trained, told = loop.train(flavour, recipe, training_set, prepared)
+    backbone, head = starting_pair(flavour, recipe, 4)
     data = tensors.ImageFiles(
         prepared.images(256), training_set["path"], tensors.inference_transform(flavour)
     )
     pixels = torch.stack([data[index][0] for index in range(16)])
     labels = torch.as_tensor(pd.factorize(training_set["identity"], sort=True)[0])
     loss = arcface_by_hand(
-        backbone.train()(pixels), labels, head.W, flavour.margin, flavour.loss_scale
+        backbone.train()(pixels), labels, head.W, recipe.margin, recipe.loss_scale
     )
     loss.backward()
     assert told["loss"].iloc[0] == pytest.approx(loss.item(), rel=1e-5)
@@ -109,23 +123,23 @@ def test_one_step_equals_a_computation_by_hand(
     assert head.W.grad.norm() > 0.1
 
 
-def reference_steps(flavour, prepared, training_set, old: bool):
+def reference_steps(flavour, recipe, prepared, training_set, old: bool):
     """The public trainer's loop, in plain torch, over the batches that `batches` plans.
 
     The old code added gradients up and stepped where (i - 1) % steps == 0; today's averages and
     steps after each group. What is left of an epoch is a shorter group here, with its own mean.
     """
-    backbone, head = starting_pair(flavour, 4)
+    backbone, head = starting_pair(flavour, recipe, 4)
     data = tensors.ImageFiles(
         prepared.images(256), training_set["path"], tensors.inference_transform(flavour)
     )
     labels = pd.factorize(training_set["identity"], sort=True)[0]
     parts = [*backbone.parameters(), *head.parameters()]
-    optimizer = torch.optim.SGD(parts, flavour.learning_rate, flavour.momentum)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, flavour.epochs, 0.0)
-    size, group = flavour.batch_size, flavour.accumulation_steps
+    optimizer = torch.optim.SGD(parts, recipe.learning_rate, recipe.momentum)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs, 0.0)
+    size, group = recipe.batch_size, recipe.accumulation_steps
     backbone.train()
-    for epoch in range(flavour.epochs):
+    for epoch in range(recipe.epochs):
         order = np.random.default_rng([0, epoch]).permutation(len(data))
         starts = range(0, len(data), size)
         for i, start in enumerate(starts):
@@ -150,13 +164,14 @@ def reference_steps(flavour, prepared, training_set, old: bool):
 )
 @pytest.mark.parametrize("accumulation", ["mean", "sum"])
 def test_ten_steps_follow_the_public_trainer(
-    flavour, training_set, prepared, unaugmented, accumulation, size, group, epochs
+    flavour, recipe, training_set, prepared, unaugmented, accumulation, size, group, epochs
 ):
     """With groups of 4, the old code carries batches over from one epoch into the next."""
     if size == 3:  # five batches per epoch: two pairs, and one that is left
         training_set = training_set.iloc[:15]
-    flavour = plain(
+    flavour, recipe = plain(
         flavour,
+        recipe,
         epochs=epochs,
         batch_size=size,
         accumulation_steps=group,
@@ -164,33 +179,34 @@ def test_ten_steps_follow_the_public_trainer(
         minimum_learning_rate=0.0,
         learning_rate=0.01,
     )
-    trained, _ = loop.train(flavour, training_set, prepared)
-    expected = reference_steps(flavour, prepared, training_set, old=accumulation == "sum")
+    trained, _ = loop.train(flavour, recipe, training_set, prepared)
+    expected = reference_steps(flavour, recipe, prepared, training_set, old=accumulation == "sum")
     for name, tensor in weights(expected).items():
         torch.testing.assert_close(weights(trained)[name], tensor, rtol=1e-4, atol=1e-4, msg=name)
     assert not same(weights(expected), weights(networks.untrained_network(flavour, 0)))
 
 
 def test_accumulated_gradients_are_the_mean_over_the_group(
-    flavour, training_set, prepared, unaugmented
+    flavour, recipe, training_set, prepared, unaugmented
 ):
     """Three batches of two give the same weights as one batch of six."""
     six = training_set.groupby("identity").head(2).iloc[:6]
     found = []
     for size, steps in ((2, 3), (6, 1)):
-        changed = plain(flavour, epochs=1, batch_size=size, accumulation_steps=steps)
-        found.append(weights(loop.train(changed, six, prepared)[0]))
+        changes = {"epochs": 1, "batch_size": size, "accumulation_steps": steps}
+        still, changed = plain(flavour, recipe, **changes)
+        found.append(weights(loop.train(still, changed, six, prepared)[0]))
     for name, tensor in found[1].items():
         torch.testing.assert_close(found[0][name], tensor, rtol=1e-4, atol=1e-6)
-    assert not same(found[1], weights(networks.untrained_network(plain(flavour), 0)))
+    assert not same(found[1], weights(networks.untrained_network(still, 0)))
 
 
 def test_the_published_schedule_is_a_cosine_per_epoch():
-    flavour = flavours.get(NAME)
+    recipe = flavours.recipe(NAME)
     parameter = torch.nn.Parameter(torch.zeros(1))
-    optimizer, schedule = recipe.optimizer(flavour, [parameter], images=700)
-    for epoch in range(flavour.epochs + 1):
-        recipe.advance(schedule, epoch)
+    optimizer, schedule = beginning.optimizer(recipe, [parameter], images=700)
+    for epoch in range(recipe.epochs + 1):
+        beginning.advance(schedule, epoch)
         expected = 1e-6 + (1e-3 - 1e-6) * (1 + np.cos(np.pi * epoch / 100)) / 2
         assert optimizer.param_groups[0]["lr"] == pytest.approx(expected, abs=1e-9)
         optimizer.step()
@@ -198,7 +214,9 @@ def test_the_published_schedule_is_a_cosine_per_epoch():
     assert optimizer.defaults["momentum"] == 0.9
 
 
-def test_half_precision_leaves_the_loss_in_float32(flavour, training_set, prepared, monkeypatch):
+def test_half_precision_leaves_the_loss_in_float32(
+    flavour, recipe, training_set, prepared, monkeypatch
+):
     seen = []
     build = losses.build
 
@@ -210,11 +228,13 @@ def test_half_precision_leaves_the_loss_in_float32(flavour, training_set, prepar
         return loss
 
     monkeypatch.setattr(losses, "build", watched)
-    short = replace(flavour, epochs=1)
-    _, told = loop.train(short, training_set, prepared, settings=Settings(precision="bf16"))
+    short = replace(recipe, epochs=1)
+    _, told = loop.train(
+        flavour, short, training_set, prepared, settings=Settings(precision="bf16")
+    )
     assert set(seen) == {(torch.float32, False)}
     forget(prepared)
-    _, exact = loop.train(short, training_set, prepared)
+    _, exact = loop.train(flavour, short, training_set, prepared)
     assert told["loss"].iloc[0] == pytest.approx(exact["loss"].iloc[0], rel=0.05)
     assert told["loss"].iloc[0] != exact["loss"].iloc[0]
 
@@ -222,24 +242,26 @@ def test_half_precision_leaves_the_loss_in_float32(flavour, training_set, prepar
 # --- Seeds, order, history -----------------------------------------------------------------------
 
 
-def test_same_seed_same_weights_another_seed_others(flavour, training_set, prepared):
-    first = weights(loop.train(flavour, training_set, prepared, seed=1)[0])
+def test_same_seed_same_weights_another_seed_others(flavour, recipe, training_set, prepared):
+    first = weights(loop.train(flavour, recipe, training_set, prepared, seed=1)[0])
     forget(prepared)
-    assert same(first, weights(loop.train(flavour, training_set, prepared, seed=1)[0]))
-    assert not same(first, weights(loop.train(flavour, training_set, prepared, seed=2)[0]))
+    assert same(first, weights(loop.train(flavour, recipe, training_set, prepared, seed=1)[0]))
+    assert not same(first, weights(loop.train(flavour, recipe, training_set, prepared, seed=2)[0]))
 
 
-def test_the_history_has_one_row_per_epoch_and_the_loss_falls(flavour, training_set, prepared):
-    longer = replace(flavour, epochs=8)
-    _, told = loop.train(longer, training_set, prepared)
+def test_the_history_has_one_row_per_epoch_and_the_loss_falls(
+    flavour, recipe, training_set, prepared
+):
+    longer = replace(recipe, epochs=8)
+    _, told = loop.train(flavour, longer, training_set, prepared)
     assert told["epoch"].tolist() == list(range(1, 9))
     assert told["loss"].iloc[-1] < told["loss"].iloc[0]
     assert (told["images_per_second"] > 0).all()
-    pd.testing.assert_frame_equal(export.read_history(flavour, prepared), told)
+    pd.testing.assert_frame_equal(history.read_history(flavour, prepared), told)
 
 
 def test_a_network_is_validated_when_asked_for_and_goes_on_training(
-    flavour, training_set, prepared
+    flavour, recipe, training_set, prepared
 ):
     modes = []
 
@@ -248,26 +270,32 @@ def test_a_network_is_validated_when_asked_for_and_goes_on_training(
         return 0.25
 
     settings = Settings(validate_every=2)
-    longer = replace(flavour, epochs=4)
-    watched, told = loop.train(longer, training_set, prepared, settings=settings, validate=validate)
+    longer = replace(recipe, epochs=4)
+    watched, told = loop.train(
+        flavour, longer, training_set, prepared, settings=settings, validate=validate
+    )
     assert told["validation"].tolist()[1::2] == [0.25, 0.25]
     assert told["validation"].isna().tolist() == [True, False, True, False]
     assert modes == [False, False]
     assert "when last validated: 25.0%" in (prepared.weights(NAME) / "README.md").read_text()
     forget(prepared)
-    assert same(weights(watched), weights(loop.train(longer, training_set, prepared)[0]))
+    assert same(weights(watched), weights(loop.train(flavour, longer, training_set, prepared)[0]))
 
 
-def test_a_tracker_of_accelerate_may_follow(flavour, training_set, prepared):
+def test_a_tracker_of_accelerate_may_follow(flavour, recipe, training_set, prepared):
     pytest.importorskip("tensorboard")
-    loop.train(flavour, training_set, prepared, settings=Settings(tracker="tensorboard"))
+    loop.train(flavour, recipe, training_set, prepared, settings=Settings(tracker="tensorboard"))
     assert list(prepared.logs.rglob("events.out.tfevents*"))
 
 
-def test_a_tracker_that_is_not_installed_is_named(flavour, training_set, prepared, monkeypatch):
+def test_a_tracker_that_is_not_installed_is_named(
+    flavour, recipe, training_set, prepared, monkeypatch
+):
     monkeypatch.setattr(devices, "get_available_trackers", lambda: [])
     with pytest.raises(UserError, match="pip install tensorboard"):
-        loop.train(flavour, training_set, prepared, settings=Settings(tracker="tensorboard"))
+        loop.train(
+            flavour, recipe, training_set, prepared, settings=Settings(tracker="tensorboard")
+        )
 
 
 # --- Stop and go on ------------------------------------------------------------------------------
@@ -275,10 +303,10 @@ def test_a_tracker_that_is_not_installed_is_named(flavour, training_set, prepare
 
 @pytest.mark.parametrize("stop", [1, 3, 4, 7])
 def test_stopped_after_any_step_it_ends_with_the_same_weights(
-    flavour, training_set, prepared, monkeypatch, capsys, stop
+    flavour, recipe, training_set, prepared, monkeypatch, capsys, stop
 ):
     """Three epochs of three steps; stopped inside an epoch and at its end, with other workers."""
-    whole, told = loop.train(flavour, training_set, prepared)
+    whole, told = loop.train(flavour, recipe, training_set, prepared)
     forget(prepared)
     write = checkpoints.write
 
@@ -289,10 +317,10 @@ def test_stopped_after_any_step_it_ends_with_the_same_weights(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(checkpoints, "write", write_and_stop)
-        loop.train(flavour, training_set, prepared, settings=Settings(checkpoint_every=1))
+        loop.train(flavour, recipe, training_set, prepared, settings=Settings(checkpoint_every=1))
     torch.manual_seed(123)  # what happened to the global generator must not matter
     settings = Settings(workers={1: 1, 3: 2, 4: 0, 7: 2}[stop], checkpoint_every=1)
-    continued, again = loop.train(flavour, training_set, prepared, settings=settings)
+    continued, again = loop.train(flavour, recipe, training_set, prepared, settings=settings)
     assert same(weights(whole), weights(continued))
     assert again["loss"].tolist() == told["loss"].tolist()
     assert f"continuing after step {stop} from" in capsys.readouterr().out
@@ -300,16 +328,16 @@ def test_stopped_after_any_step_it_ends_with_the_same_weights(
 
 
 @pytest.mark.parametrize("images", [7, 16])
-def test_for_a_compiled_network_all_batches_are_as_large(flavour, images):
-    full = list(batches.MicroBatches(images, replace(flavour, batch_size=6), 5, full=True))
-    single = list(batches.MicroBatches(images, replace(flavour, batch_size=6), 5))
+def test_for_a_compiled_network_all_batches_are_as_large(recipe, images):
+    full = list(batches.MicroBatches(images, replace(recipe, batch_size=6), 5, full=True))
+    single = list(batches.MicroBatches(images, replace(recipe, batch_size=6), 5))
     assert {len(batch) for batch in full} == {6}
     assert [[key for key in batch if key.counts] for batch in full] == single
 
 
 @pytest.mark.slow
 def test_a_compiled_network_trains_stops_and_goes_on(
-    flavour, training_set, prepared, monkeypatch, unaugmented
+    flavour, recipe, training_set, prepared, monkeypatch, unaugmented
 ):
     """Its weights have the names of a network that is not compiled, and nearly its values.
 
@@ -317,13 +345,13 @@ def test_a_compiled_network_trains_stops_and_goes_on(
     """
     compiled = functools.partialmethod(torch.nn.Module.compile, backend="aot_eager")
     monkeypatch.setattr(torch.nn.Module, "compile", compiled)
-    flavour = plain(flavour, epochs=2, learning_rate=0.01)
-    expected = weights(loop.train(flavour, training_set, prepared)[0])
+    flavour, recipe = plain(flavour, recipe, epochs=2, learning_rate=0.01)
+    expected = weights(loop.train(flavour, recipe, training_set, prepared)[0])
     forget(prepared)
     settings = Settings(compile=True)
-    stopped(flavour, training_set, prepared, monkeypatch, settings=settings)
+    stopped(flavour, recipe, training_set, prepared, monkeypatch, settings=settings)
     (prepared.checkpoints(NAME) / "step-00000006").rename(prepared.logs / "away")
-    trained, told = loop.train(flavour, training_set, prepared, settings=settings)
+    trained, told = loop.train(flavour, recipe, training_set, prepared, settings=settings)
     assert told["images"].tolist() == [16, 16], "what fills a batch up does not count"
     assert weights(trained).keys() == expected.keys()
     kept = load_file(prepared.weights(NAME) / "model.safetensors")
@@ -332,28 +360,31 @@ def test_a_compiled_network_trains_stops_and_goes_on(
         torch.testing.assert_close(kept[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
 
 
-def test_the_scaler_of_float16_goes_on_where_it_was(meter, flavour, run):
+def test_the_scaler_of_float16_goes_on_where_it_was(
+    flavour, recipe, training_set, prepared, monkeypatch
+):
     """Accelerate makes one on a GPU only; here one of the CPU stands in its place."""
-    model = torch.nn.Linear(1, 1)
-    optimizer = torch.optim.SGD(model.parameters(), 0.5)
-    scaler = meter.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=64.0)
-    scaler.scale(model(torch.full((1, 1), math.inf)).sum()).backward()
-    scaler.step(optimizer)
-    scaler.update()
-    assert scaler.get_scale() == 32.0, "gradients that are no numbers halve it, and step nothing"
-    state = json.loads(json.dumps(meter.state(0, model, optimizer)))
-    other = history.Meter(flavour, run, meter.accelerator)
-    other.accelerator.scaler = torch.amp.GradScaler("cpu")
-    other.load(state)
-    other.restore_scaler()
-    assert other.accelerator.scaler.state_dict() == scaler.state_dict()
+    scalers, make = [], devices.accelerator
+
+    def with_scaler(*how):
+        made = make(*how)
+        scalers.append(torch.amp.GradScaler("cpu", init_scale=64.0 * 2 ** len(scalers)))
+        made.scaler = scalers[-1]
+        return made
+
+    monkeypatch.setattr(devices, "accelerator", with_scaler)
+    stopped(flavour, recipe, training_set, prepared, monkeypatch)
+    before = scalers[0].state_dict()
+    stopped(flavour, recipe, training_set, prepared, monkeypatch)
+    assert scalers[1].state_dict() == before
+    assert before["scale"] == 64.0
 
 
 def train_alone(runs, values):
     """What a process of its own does."""
     os.environ["MEGALIB_RUNS"] = runs
     torch.set_num_threads(1)
-    launch.train(parameters.declared("2_train") | values)
+    trainer.train(parameters.declared("2_train") | values)
 
 
 def kill(process):
@@ -400,7 +431,7 @@ def test_killed_ten_times_at_random_moments_it_ends_with_the_same_weights(prepar
     forget(prepared)
     (prepared.weights(NAME) / "model.safetensors").unlink()
     chance, kills = random.Random(0), 0
-    while kills < 10 and not (prepared.weights(NAME) / export.FACTS).exists():
+    while kills < 10 and not (prepared.weights(NAME) / export.STAMP).exists():
         before = {path.name for path in checkpoints.found(prepared.checkpoints(NAME))}
         process = started(workers=kills % 2)
         while process.is_alive():  # wait until it has done at least one step
@@ -415,51 +446,29 @@ def test_killed_ten_times_at_random_moments_it_ends_with_the_same_weights(prepar
     assert (prepared.weights(NAME) / "model.safetensors").read_bytes() == expected
 
 
-def test_a_half_written_checkpoint_is_not_taken_for_one(flavour, training_set, prepared):
+def test_a_half_written_checkpoint_is_not_taken_for_one(flavour, recipe, training_set, prepared):
     half = prepared.checkpoints(NAME) / ".step-00000005.part1"
     half.mkdir(parents=True)
     (half / checkpoints.MODEL).write_bytes(b"half")
-    loop.train(flavour, training_set, prepared)
+    loop.train(flavour, recipe, training_set, prepared)
     assert not half.exists()
-
-
-def test_checkpoints_are_readable_and_only_the_last_few_stay(tmp_path):
-    model = torch.nn.Linear(3, 2)
-    optimizer = torch.optim.AdamW(model.parameters(), 0.1)
-    model(torch.ones(1, 3)).sum().backward()
-    optimizer.step()
-    for step in range(5):
-        checkpoints.write(tmp_path, step, model, optimizer, {"note": step}, keep=2)
-    kept = checkpoints.found(tmp_path)
-    assert [path.name for path in kept] == ["step-00000003", "step-00000004"]
-    files = {path.name for path in kept[-1].iterdir()}
-    assert files == {"model.safetensors", "optimizer.safetensors", "state.json"}
-    assert json.loads((kept[-1] / "state.json").read_text())["note"] == 4
-    other = torch.nn.Linear(3, 2)
-    restored = torch.optim.AdamW(other.parameters(), 0.5)
-    checkpoints.load(kept[-1], other, restored)
-    for network, rule in ((model, optimizer), (other, restored)):
-        network.zero_grad()
-        network(torch.full((1, 3), 2.0)).sum().backward()
-        rule.step()
-    assert same(weights(model), weights(other))
 
 
 @pytest.mark.parametrize("file", [checkpoints.MODEL, checkpoints.OPTIMIZER, checkpoints.STATE])
 @pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
-    flavour, training_set, prepared, monkeypatch, capsys, file, damage
+    flavour, recipe, training_set, prepared, monkeypatch, capsys, file, damage
 ):
-    whole, _ = loop.train(flavour, training_set, prepared)
+    whole, _ = loop.train(flavour, recipe, training_set, prepared)
     forget(prepared)
-    stopped(flavour, training_set, prepared, monkeypatch)
+    stopped(flavour, recipe, training_set, prepared, monkeypatch)
     before, last = checkpoints.found(prepared.checkpoints(NAME))
     if damage == "cut":
         os.truncate(last / file, (last / file).stat().st_size // 2)
     else:
         (last / file).unlink()
     capsys.readouterr()
-    continued, _ = loop.train(flavour, training_set, prepared)
+    continued, _ = loop.train(flavour, recipe, training_set, prepared)
     said = capsys.readouterr().out
     assert f"{last.name} is damaged and removed" in said
     assert f"continuing after step 6 from {shown(before)}\n" in said
@@ -467,20 +476,20 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
 
 
 def test_with_all_checkpoints_damaged_it_starts_anew(
-    flavour, training_set, prepared, monkeypatch, capsys
+    flavour, recipe, training_set, prepared, monkeypatch, capsys
 ):
-    stopped(flavour, training_set, prepared, monkeypatch)
+    stopped(flavour, recipe, training_set, prepared, monkeypatch)
     for checkpoint in checkpoints.found(prepared.checkpoints(NAME)):
         (checkpoint / checkpoints.OPTIMIZER).write_bytes(b"")
-    loop.train(flavour, training_set, prepared)
+    loop.train(flavour, recipe, training_set, prepared)
     assert "starting at step 0" in capsys.readouterr().out
 
 
-def stopped(flavour, training_set, prepared, monkeypatch, **arguments):
+def stopped(flavour, recipe, training_set, prepared, monkeypatch, **arguments):
     """Leave a checkpoint behind."""
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(export, "write", raise_interrupt)
-        loop.train(flavour, training_set, prepared, **arguments)
+        loop.train(flavour, recipe, training_set, prepared, **arguments)
 
 
 def raise_interrupt(*_):
@@ -497,27 +506,27 @@ def raise_interrupt(*_):
     ],
 )
 def test_a_checkpoint_of_another_training_is_refused_and_kept(
-    flavour, training_set, prepared, monkeypatch, changes, seed, rows, told
+    flavour, recipe, training_set, prepared, monkeypatch, changes, seed, rows, told
 ):
-    stopped(flavour, training_set, prepared, monkeypatch)
-    changed, fewer = replace(flavour, **changes), training_set.iloc[rows]
+    stopped(flavour, recipe, training_set, prepared, monkeypatch)
+    changed, fewer = replace(recipe, **changes), training_set.iloc[rows]
     with pytest.raises(UserError, match=rf"{told}.*resume never"):
-        loop.train(changed, fewer, prepared, seed=seed)
+        loop.train(flavour, changed, fewer, prepared, seed=seed)
     assert checkpoints.found(prepared.checkpoints(NAME))
-    loop.train(changed, fewer, prepared, seed=seed, settings=Settings(resume="never"))
+    loop.train(flavour, changed, fewer, prepared, seed=seed, settings=Settings(resume="never"))
 
 
 def test_finished_weights_are_kept_until_something_changes(
-    flavour, training_set, prepared, capsys, monkeypatch
+    flavour, recipe, training_set, prepared, capsys, monkeypatch
 ):
-    first, _ = loop.train(flavour, training_set, prepared)
+    first, _ = loop.train(flavour, recipe, training_set, prepared)
     capsys.readouterr()
-    second, told = loop.train(flavour, training_set, prepared)
+    second, told = loop.train(flavour, recipe, training_set, prepared)
     assert "kept" in capsys.readouterr().out
     assert same(weights(first), weights(second))
     assert len(told) == 3
-    changed = replace(flavour, epochs=2)
-    loop.train(changed, training_set, prepared)
+    changed = replace(recipe, epochs=2)
+    loop.train(flavour, changed, training_set, prepared)
     said = capsys.readouterr().out
     assert "weights of another training (epochs 2 instead of 3) will be replaced" in said
     assert "no checkpoint in" in said
@@ -526,18 +535,18 @@ def test_finished_weights_are_kept_until_something_changes(
 
 @pytest.mark.parametrize(("scale", "trains"), [("demo", True), ("published", False)])
 def test_changed_code_trains_a_demo_anew_and_keeps_weights_that_took_days(
-    flavour, training_set, prepared, capsys, monkeypatch, scale, trains
+    flavour, recipe, training_set, prepared, capsys, monkeypatch, scale, trains
 ):
-    flavour = replace(flavour, scale=scale, epochs=1)
-    loop.train(flavour, training_set, prepared)
+    flavour, recipe = replace(flavour, scale=scale), replace(recipe, epochs=1)
+    loop.train(flavour, recipe, training_set, prepared)
     capsys.readouterr()
-    monkeypatch.setattr(recipe.stamp, "of_code", lambda module: "other code")
-    loop.train(flavour, training_set, prepared)
+    monkeypatch.setattr(finished.stamp, "of_code", lambda module: "other code")
+    loop.train(flavour, recipe, training_set, prepared)
     said = capsys.readouterr().out
     assert ("another training (code) will be replaced" in said) == trains
     assert ("by other code, kept" in said) != trains
     assert ("epoch   1/1" in said) == trains
-    loop.train(flavour, training_set, prepared, settings=Settings(resume="never"))
+    loop.train(flavour, recipe, training_set, prepared, settings=Settings(resume="never"))
     assert "epoch   1/1" in capsys.readouterr().out
 
 
@@ -546,15 +555,16 @@ SHARED_TRAINING = """
 import sys
 from dataclasses import replace
 from accelerate import PartialState
+from megalib import flavours
 from megalib.book import launch
 
-recipe_of = launch.recipe_of
+get = flavours.get
 
-def without_drop_path(values):
-    flavour = recipe_of(values)
+def without_drop_path(*names):
+    flavour = get(*names)
     return replace(flavour, network=flavour.network | {"drop_path_rate": 0.0})
 
-launch.recipe_of = without_drop_path
+flavours.get = without_drop_path
 launch.main()
 sys.stdout.write(f"processes: {PartialState().num_processes}\\n")
 """
@@ -589,7 +599,7 @@ def test_two_processes_give_the_weights_of_one(prepared, tmp_path, left_out):
         assert done.stdout.count(f"processes: {processes}") == processes
         for said in ("epoch   1/2", "starting at step 0"):
             assert done.stdout.count(said) == 1, "only one of them speaks"
-        told = export.read_history(demo, prepared)
+        told = history.read_history(demo, prepared)
         trained = weights(networks.from_folder(prepared.weights(NAME), demo))
         found.append((trained, told["loss"].tolist()))
         forget(prepared)
@@ -603,7 +613,7 @@ def test_two_processes_give_the_weights_of_one(prepared, tmp_path, left_out):
 FROM_A_NOTEBOOK = """
 import os
 import torch
-from megalib.book import launch, parameters
+from megalib.book import parameters, trainer
 from megalib.errors import UserError
 
 parent = os.getpid()
@@ -611,10 +621,10 @@ torch.cuda.device_count = lambda: 2 if os.getpid() == parent else 0
 chosen = {"profile": "test", "datasets": ["DemoLeopard"], "device": "cpu", "epochs": 1,
           "batch_size": 4, "validate_every": None, "resume": "never"}
 values = parameters.declared("2_train") | chosen
-network, history = launch.train_on(2, values)
+network, history = trainer.train_on(2, values)
 print("images:", history["images"].tolist(), torch.cuda.is_initialized())
 try:
-    launch.train_on(2, values | {"on_bad_image": "ignore"})
+    trainer.train_on(2, values | {"on_bad_image": "ignore"})
 except UserError as error:
     print("told:", error)
 """
@@ -636,10 +646,10 @@ def test_a_notebook_starts_processes_and_reads_what_they_made(prepared):
 
 @pytest.mark.parametrize("size", [1, 2, 7, 16])
 @pytest.mark.parametrize("processes", [1, 2, 3])
-def test_processes_share_each_batch_and_lose_and_double_nothing(flavour, size, processes):
-    flavour = replace(flavour, batch_size=size, epochs=2)
-    shares = [list(batches.MicroBatches(16, flavour, 5, 0, r, processes)) for r in range(processes)]
-    single = list(batches.MicroBatches(16, flavour, 5))
+def test_processes_share_each_batch_and_lose_and_double_nothing(recipe, size, processes):
+    recipe = replace(recipe, batch_size=size, epochs=2)
+    shares = [list(batches.MicroBatches(16, recipe, 5, 0, r, processes)) for r in range(processes)]
+    single = list(batches.MicroBatches(16, recipe, 5))
     assert len({len(share) for share in shares}) == 1
     for place, batch in enumerate(single):
         parts = [share[place] for share in shares]
@@ -651,10 +661,10 @@ def test_processes_share_each_batch_and_lose_and_double_nothing(flavour, size, p
     assert seen[:16] != seen[16:]
 
 
-def test_the_plan_goes_on_at_any_step(flavour):
+def test_the_plan_goes_on_at_any_step(recipe):
     for accumulation in ("mean", "sum"):
         changed = replace(
-            flavour, batch_size=3, accumulation_steps=2, accumulation=accumulation, epochs=3
+            recipe, batch_size=3, accumulation_steps=2, accumulation=accumulation, epochs=3
         )
         whole = list(batches.MicroBatches(16, changed, 1))
         taken = 0
@@ -666,8 +676,10 @@ def test_the_plan_goes_on_at_any_step(flavour):
 # --- What is written -----------------------------------------------------------------------------
 
 
-def test_the_weights_folder_is_one_that_timm_loads_by_itself(flavour, training_set, prepared):
-    model, _ = loop.train(flavour, training_set, prepared)
+def test_the_weights_folder_is_one_that_timm_loads_by_itself(
+    flavour, recipe, training_set, prepared
+):
+    model, _ = loop.train(flavour, recipe, training_set, prepared)
     folder = prepared.weights(NAME)
     loaded = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
     pixels = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -687,12 +699,12 @@ def test_the_weights_folder_is_one_that_timm_loads_by_itself(flavour, training_s
 
 @pytest.mark.parametrize("moment", ["before the old ones go", "before the new ones get the name"])
 def test_a_kill_while_weights_are_replaced_leaves_none_with_the_facts_of_others(
-    flavour, training_set, prepared, monkeypatch, moment
+    flavour, recipe, training_set, prepared, monkeypatch, moment
 ):
-    loop.train(flavour, training_set, prepared)
-    other = replace(flavour, epochs=1)
-    expected = weights(loop.train(other, training_set, prepared, seed=1)[0])
-    old = weights(loop.train(flavour, training_set, prepared)[0])
+    loop.train(flavour, recipe, training_set, prepared)
+    other = replace(recipe, epochs=1)
+    expected = weights(loop.train(flavour, other, training_set, prepared, seed=1)[0])
+    old = weights(loop.train(flavour, recipe, training_set, prepared)[0])
     folder, remove, rename = prepared.weights(NAME), shutil.rmtree, pathlib.Path.replace
 
     def remove_or_die(path, *rest, **how):
@@ -708,19 +720,19 @@ def test_a_kill_while_weights_are_replaced_leaves_none_with_the_facts_of_others(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(shutil, "rmtree", remove_or_die)
         patch.setattr(pathlib.Path, "replace", rename_or_die)
-        loop.train(other, training_set, prepared, seed=1)
+        loop.train(flavour, other, training_set, prepared, seed=1)
     if moment == "before the old ones go":
         assert same(weights(networks.from_folder(folder, flavour)), old)
     else:
         assert not folder.exists()
-    assert same(weights(loop.train(other, training_set, prepared, seed=1)[0]), expected)
+    assert same(weights(loop.train(flavour, other, training_set, prepared, seed=1)[0]), expected)
     assert [path.name for path in folder.parent.iterdir()] == [NAME]
 
 
-def test_the_model_card_says_what_was_trained(flavour, training_set, prepared):
-    loop.train(flavour, training_set, prepared, seed=7)
+def test_the_model_card_says_what_was_trained(flavour, recipe, training_set, prepared):
+    loop.train(flavour, recipe, training_set, prepared, seed=7)
     card = (prepared.weights(NAME) / "README.md").read_text()
-    facts = json.loads((prepared.weights(NAME) / export.FACTS).read_text())
+    facts = json.loads((prepared.weights(NAME) / export.STAMP).read_text())
     assert card.startswith("---\nlibrary_name: timm\n")
     for told in (
         "# MegaDescriptor-T-224 (demo scale)",
@@ -757,125 +769,83 @@ def test_the_model_card_says_what_was_trained(flavour, training_set, prepared):
         ),
     ],
 )
-def test_an_unfit_training_set_is_refused(flavour, training_set, prepared, rows, changes, message):
+def test_an_unfit_training_set_is_refused(
+    flavour, recipe, training_set, prepared, rows, changes, message
+):
     with pytest.raises(UserError, match=message):
-        loop.train(replace(flavour, **changes), training_set.iloc[rows], prepared)
+        loop.train(flavour, replace(recipe, **changes), training_set.iloc[rows], prepared)
     assert not prepared.weights(NAME).exists()
 
 
-def test_an_individual_with_one_image_may_be_trained_on(flavour, training_set, prepared):
+def test_an_individual_with_one_image_may_be_trained_on(flavour, recipe, training_set, prepared):
     few = training_set.drop_duplicates("identity")
     for loss in flavours.LOSSES:
-        changed = replace(flavour, batch_size=4, loss=loss, epochs=1)
-        _, told = loop.train(changed, few, prepared)
+        changed = replace(recipe, batch_size=4, loss=loss, epochs=1)
+        _, told = loop.train(flavour, changed, few, prepared)
         assert math.isfinite(told["loss"].iloc[0])
         forget(prepared)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_image_that_cannot_be_read_stops_or_is_left_out_by_choice(
-    flavour, training_set, prepared, capsys, workers
+    flavour, recipe, training_set, prepared, capsys, workers
 ):
     broken = prepared.images(256) / training_set["path"].iloc[5]
     broken.write_bytes(b"no image")
     with pytest.raises(UserError, match=rf"{broken.name}.*on_bad_image skip") as caught:
-        loop.train(flavour, training_set, prepared, settings=Settings(workers=workers))
+        loop.train(flavour, recipe, training_set, prepared, settings=Settings(workers=workers))
     assert "\n" not in str(caught.value)
     settings = Settings(workers=workers, on_bad_image="skip", resume="never")
-    _, told = loop.train(flavour, training_set, prepared, settings=settings)
+    _, told = loop.train(flavour, recipe, training_set, prepared, settings=settings)
     said = capsys.readouterr().out
     assert said.count("left out, 1 by now: cannot read image") == 1, "named once, not each epoch"
     assert told["images"].tolist() == [15, 15, 15]
     assert np.isfinite(told["loss"]).all()
 
 
-def test_a_missing_image_is_named_before_training_starts(flavour, training_set, prepared):
+def test_a_missing_image_is_named_before_training_starts(flavour, recipe, training_set, prepared):
     gone = prepared.images(256) / training_set["path"].iloc[3]
     gone.unlink()
     with pytest.raises(UserError, match=rf"{gone.name} is missing"):
-        loop.train(flavour, training_set, prepared)
+        loop.train(flavour, recipe, training_set, prepared)
 
 
-def test_a_metadata_path_that_leaves_the_image_folder_is_refused(flavour, training_set, prepared):
+def test_a_metadata_path_that_leaves_the_image_folder_is_refused(
+    flavour, recipe, training_set, prepared
+):
     training_set.loc[training_set.index[0], "path"] = "../../../secret.png"
     with pytest.raises(UserError, match="outside"):
-        loop.train(flavour, training_set, prepared)
+        loop.train(flavour, recipe, training_set, prepared)
 
 
 def test_a_loss_that_is_no_number_stops_with_step_rate_and_checkpoint(
-    flavour, training_set, prepared
+    flavour, recipe, training_set, prepared
 ):
-    wild = plain(flavour, learning_rate=1e9, epochs=30)
+    flavour, wild = plain(flavour, recipe, learning_rate=1e9, epochs=30)
     with pytest.raises(
         UserError, match=r"at step \d+ with learning rate \S+; .*lower learning_rate"
     ):
-        loop.train(wild, training_set, prepared)
+        loop.train(flavour, wild, training_set, prepared)
     for checkpoint in checkpoints.found(prepared.checkpoints(NAME)):
-        assert math.isfinite(checkpoints.read_state(checkpoint)["loss"])
-        for file in (checkpoints.MODEL, checkpoints.OPTIMIZER):
-            kept = load_file(checkpoint / file)
-            assert all(tensor.isfinite().all() for tensor in kept.values()), file
+        assert math.isfinite(checkpoints.read_state(checkpoint)["epochs"]["mean"]["total"])
+        kept = list(load_file(checkpoint / checkpoints.MODEL).values())
+        for of_one in checkpoints.read_optimizer(checkpoint)["state"].values():
+            kept += filter(torch.is_tensor, of_one.values())
+        assert all(tensor.isfinite().all() for tensor in kept)
 
 
-@pytest.fixture
-def meter(flavour, run):
-    return history.Meter(flavour, run, devices.accelerator("cpu", "fp32", "none", run.logs))
-
-
-def observe(meter, totals):
-    """Look at these losses of one image each, one by one, as with a checkpoint after each step."""
-    model = torch.nn.Linear(1, 1)
-    optimizer = torch.optim.SGD(model.parameters(), 0.5)
-    for step, total in enumerate(totals):
-        meter.add(step, torch.tensor(total), torch.tensor(1))
-        meter.state(step, model, optimizer)
-
-
-ENOUGH, FIRST = history.LOOK_EVERY, history.FIRST_IMAGES
-
-
-def test_nan_and_divergence_are_told_apart(meter):
-    with pytest.raises(
-        UserError, match=r"loss is nan at step 1 with learning rate 0\.5; there is no"
-    ):
-        observe(meter, [2.0, math.nan])
-
-
-def test_divergence_is_judged_over_many_batches(meter):
-    """Each step is looked at by itself here, as with a checkpoint after each."""
-    observe(meter, [2.0] * FIRST + [1.0, 4.0] * (ENOUGH // 2))
-    with pytest.raises(UserError, match=r"grown from 2 to 3\.1 at step"):
-        observe(meter, [3.1] * 2 * ENOUGH)
-
-
-def test_a_start_without_a_loss_is_no_measure(meter):
-    observe(meter, [0.0] * 3 + [2.0] * FIRST + [2.9] * ENOUGH)
-    with pytest.raises(UserError, match=r"grown from 2 to 3\."):
-        observe(meter, [3.1] * 2 * ENOUGH)
-
-
-def test_weights_that_are_no_numbers_are_not_kept(meter):
-    model = torch.nn.Linear(1, 1)
-    optimizer = torch.optim.SGD(model.parameters(), 0.5, momentum=0.9)
-    model(torch.ones(1, 1)).sum().backward()
-    optimizer.step()
-    meter.state(0, model, optimizer)
-    optimizer.state[model.weight]["momentum_buffer"].fill_(math.inf)
-    with pytest.raises(UserError, match="weights are no finite numbers at step 1 with"):
-        meter.state(1, model, optimizer)
-
-
-def test_a_diverging_arcface_is_stopped(flavour, training_set, prepared):
-    network = flavour.network | {"drop_path_rate": 0.0}
-    wild = replace(flavour, learning_rate=60.0, epochs=100, batch_size=16, network=network)
+def test_a_diverging_arcface_is_stopped(flavour, recipe, training_set, prepared):
+    flavour = replace(flavour, network=flavour.network | {"drop_path_rate": 0.0})
+    wild = replace(recipe, learning_rate=60.0, epochs=100, batch_size=16)
     with pytest.raises(UserError, match=r"the loss has grown from \S+ to \S+ at step 39 "):
-        loop.train(wild, training_set, prepared)
+        loop.train(flavour, wild, training_set, prepared)
 
 
-def test_triplets_that_come_late_stop_nothing(flavour, training_set, prepared, capsys):
+def test_triplets_that_come_late_stop_nothing(flavour, recipe, training_set, prepared, capsys):
     """Of three images, many batches hold no two of one individual, and so no triplet."""
-    meant = plain(flavour, loss="triplet", triplet_mining="all", batch_size=3, epochs=30)
-    _, told = loop.train(meant, training_set, prepared)
+    changes = {"loss": "triplet", "triplet_mining": "all", "batch_size": 3, "epochs": 30}
+    flavour, meant = plain(flavour, recipe, **changes)
+    _, told = loop.train(flavour, meant, training_set, prepared)
     assert told["loss"].min() == 0
     assert told["loss"].max() > 0
 
@@ -888,26 +858,26 @@ def test_triplets_that_come_late_stop_nothing(flavour, training_set, prepared, c
     ],
 )
 def test_when_memory_runs_out_a_smaller_batch_is_named(
-    flavour, training_set, prepared, monkeypatch, error
+    flavour, recipe, training_set, prepared, monkeypatch, error
 ):
     def fail(*_):
         raise error
 
     monkeypatch.setattr(loop.Trainee, "forward", fail)
     with pytest.raises(UserError, match="try batch_size 3 with accumulation_steps 2"):
-        loop.train(flavour, training_set, prepared)
+        loop.train(flavour, recipe, training_set, prepared)
 
 
 @pytest.mark.parametrize("place", [(loop.Trainee, "to"), (torch.optim.AdamW, "step")])
 def test_memory_may_run_out_before_and_after_a_batch_too(
-    flavour, training_set, prepared, monkeypatch, place
+    flavour, recipe, training_set, prepared, monkeypatch, place
 ):
     def fail(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(*place, fail)
     with pytest.raises(UserError, match="out of memory with batch_size 6: try batch_size 3"):
-        loop.train(flavour, training_set, prepared)
+        loop.train(flavour, recipe, training_set, prepared)
 
 
 @pytest.mark.parametrize(
@@ -923,20 +893,20 @@ def test_memory_may_run_out_before_and_after_a_batch_too(
         ),
     ],
 )
-def test_the_advice_about_memory_keeps_the_recipe(flavour, changes, advice):
-    with pytest.raises(UserError, match=advice), recipe.memory_told(replace(flavour, **changes)):
+def test_the_advice_about_memory_keeps_the_recipe(recipe, changes, advice):
+    with pytest.raises(UserError, match=advice), memory.memory_told(replace(recipe, **changes)):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
 
 def test_an_error_that_is_not_about_memory_is_not_hidden(
-    flavour, training_set, prepared, monkeypatch
+    flavour, recipe, training_set, prepared, monkeypatch
 ):
     def fail(*_):
         raise RuntimeError("shapes cannot be multiplied")
 
     monkeypatch.setattr(loop.Trainee, "forward", fail)
     with pytest.raises(RuntimeError, match="shapes"):
-        loop.train(flavour, training_set, prepared)
+        loop.train(flavour, recipe, training_set, prepared)
 
 
 @pytest.mark.parametrize(
@@ -948,10 +918,10 @@ def test_an_error_that_is_not_about_memory_is_not_hidden(
     ],
 )
 def test_a_device_or_precision_that_is_not_to_be_had_is_named(
-    flavour, training_set, prepared, settings, message
+    flavour, recipe, training_set, prepared, settings, message
 ):
     with pytest.raises(UserError, match=message):
-        loop.train(flavour, training_set, prepared, settings=Settings(**settings))
+        loop.train(flavour, recipe, training_set, prepared, settings=Settings(**settings))
 
 
 @pytest.mark.parametrize("wrong", [{"resume": "yes"}, {"on_bad_image": "ignore"}])
@@ -970,7 +940,7 @@ def test_settings_that_mean_nothing_are_refused(wrong):
 )
 def test_a_recipe_that_cannot_be_meant_is_refused(changes, message):
     with pytest.raises(UserError, match=message):
-        flavours.get(NAME, "demo", **changes)
+        flavours.recipe(NAME, "demo", **changes)
 
 
 def test_a_device_is_picked_without_opening_it(monkeypatch):
@@ -1007,36 +977,36 @@ def test_a_notebook_that_holds_a_gpu_cannot_share_it_out(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     with pytest.raises(UserError, match="restart its kernel"):
-        launch.train_on(2, {})
+        trainer.train_on(2, {})
 
 
-def test_triplets_are_not_looked_for_in_shares(flavour):
-    recipe.check_processes(replace(flavour, loss="triplet"), 1)
+def test_triplets_are_not_looked_for_in_shares(recipe):
+    batches.check_processes(replace(recipe, loss="triplet"), 1)
     with pytest.raises(UserError, match="train in one process"):
-        recipe.check_processes(replace(flavour, loss="triplet"), 2)
+        batches.check_processes(replace(recipe, loss="triplet"), 2)
 
 
 def test_several_processes_need_as_many_gpus():
     with pytest.raises(UserError, match="torchrun --nproc_per_node 99"):
-        launch.train_on(99, {})
+        trainer.train_on(99, {})
 
 
 def test_published_weights_of_a_cut_down_network_do_not_exist(flavour):
     for source in ("imagenet", "hub"):
         with pytest.raises(UserError, match="no published weights"):
-            recipe.starting_network(flavour, source, 0)
+            beginning.starting_network(flavour, source, 0)
 
 
 def test_a_folder_without_a_network_is_named(flavour, tmp_path):
     with pytest.raises(UserError, match=r"no config\.json in"):
-        recipe.starting_network(flavour, str(tmp_path), 0)
+        beginning.starting_network(flavour, str(tmp_path), 0)
 
 
 def test_the_recipe_of_the_notebook_is_the_table_of_flavours():
     values = parameters.declared("2_train")
-    assert launch.recipe_of(values) == flavours.get(NAME, "demo")
-    changed = launch.recipe_of(values | {"scale": "published", "accumulation": "sum"})
-    assert asdict(changed) == asdict(flavours.get(NAME)) | {"accumulation": "sum"}
+    assert trainer.recipe_of(values) == flavours.recipe(NAME, "demo")
+    changed = trainer.recipe_of(values | {"scale": "published", "accumulation": "sum"})
+    assert asdict(changed) == asdict(flavours.recipe(NAME)) | {"accumulation": "sum"}
     assert set(asdict(Settings())) <= set(values)
 
 
