@@ -7,12 +7,37 @@ import sys
 import nbformat
 import pytest
 
-from megalib.book import parameters
+from megalib.book import parameters, pipeline
 from megalib.files.places import ROOT
 from tests import structure
 
 # What everybody knows stands outside the packages.
 TOP = {"errors", "flavours", "look", "stamp"}
+ROOMS = {"drawn", "data", "models", "training", "retrieval", "evaluation", "identify", "book"}
+
+# The packages behind each notebook, besides `book` and what everybody knows: a change in one of
+# these makes it run again, and a change elsewhere does not. `models` is behind all of them, since
+# each page says on which device it was made.
+BEHIND = {
+    "0_datasets": "data models",
+    "1_prepare": "drawn data models",
+    "2_flavours": "data models training evaluation",
+    "2_train": "data models training retrieval",
+    "3_infer": "data models retrieval evaluation",
+    "3_sift": "data models retrieval evaluation",
+    "4_errors": "data models retrieval evaluation",
+    "4_new_animals": "data models retrieval evaluation",
+    "4_published": "data models training retrieval evaluation",
+    "4_results": "data models retrieval evaluation",
+    "4_sensitivity": "data models retrieval evaluation",
+    "5_own_data": "data models retrieval evaluation identify",
+    "6_colophon": "data models",
+    "w0_setup": "data models",
+    "w1_data": "data models retrieval evaluation",
+    "w2_train": "data models training retrieval evaluation",
+    "w3_match": "data models retrieval evaluation",
+    "w4_identify": "data models retrieval evaluation identify",
+}
 
 
 def notebook_imports(name: str) -> set[str]:
@@ -73,3 +98,32 @@ def test_no_package_takes_long_to_open():
     code = f"import sys, {packages}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_each_notebook_depends_on_the_packages_that_it_shows():
+    rooms = structure.dependencies()["rooms"]
+    found = {name: set(part & ROOMS) - {"book"} for name, part in rooms.items()}
+    assert found == {name: set(packages.split()) for name, packages in BEHIND.items()}
+
+
+def test_notebooks_depend_on_little():
+    share = structure.dependencies()["share"]
+    assert share.max() <= 0.45
+    assert share.mean() < 0.30
+
+
+def test_a_changed_figure_reruns_its_page_and_prepares_and_trains_nothing():
+    """Drawing code makes raw pictures anew, and no page of facts; a figure reruns what shows it."""
+    behind = {
+        name: {file.relative_to(structure.LIBRARY).as_posix() for file in pipeline.code_of(name)}
+        for name in parameters.notebooks()
+    }
+    for file, pages in {
+        "drawn/coats.py": {"1_prepare"},
+        "evaluation/sensitivity.py": {"4_sensitivity"},
+        "evaluation/mistakes.py": {"4_errors"},
+        "evaluation/charts.py": {"4_published", "4_results"},
+        "data/making.py": {"1_prepare", "5_own_data", "w4_identify"},
+        "training/loop.py": {"2_train", "w2_train"},
+    }.items():
+        assert {name for name, files in behind.items() if file in files} == pages, file

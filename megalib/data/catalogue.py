@@ -34,11 +34,9 @@ class Dataset:
         return bool(self.species)
 
     def folder(self, raw: Path) -> Path:
-        """Where its raw pictures lie, or will lie.
+        """Where its raw pictures lie, or will lie, in the folder of all raw datasets.
 
-        Args:
-            raw: the folder that holds one sub-folder per raw dataset, named after the loader, as
-                wildlife-datasets unpacks it.
+        Each has a sub-folder there, named after its loader, as wildlife-datasets unpacks it.
         """
         if self.own is not None:
             return self.own if self.own.is_dir() else self.own.parent

@@ -16,17 +16,10 @@ from megalib.files.places import shown
 
 
 class OwnPictures(WildlifeDataset):
-    """Pictures in a folder of one's own; `table` names the CSV file, if there is one.
-
-    Pictures that need not be `named` are all of unknown animals, whatever their folders.
-    """
+    """Pictures in a folder of one's own; `table` names the CSV file, if there is one."""
 
     def create_catalogue(self, table: Path | None = None, named: bool = True) -> pd.DataFrame:
-        """One row per animal and picture.
-
-        Raises:
-            UserError: the folder or the file is not as `own` describes it.
-        """
+        """One row per animal and picture, see `own.rows`."""
         rows = own.rows(Path(self.root), table, named)
         if "image_id" not in rows:
             rows["image_id"] = datasets.utils.create_id(rows["unique"])

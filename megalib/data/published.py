@@ -59,15 +59,10 @@ def remarks() -> pd.DataFrame:
     """
     table, known = accuracies(), pd.read_csv(PUBLISHED / "remarks.csv")
     largest = table.iloc[:, -1]
-    solved = [
-        {
-            "dataset": name,
-            "kind": "saturated",
-            "remark": f"{largest.name} is right on {share:.1f} %.",
-        }
-        for name, share in largest[largest >= SATURATED].items()
-    ]
-    return pd.concat([known, pd.DataFrame(solved)], ignore_index=True)
+    solved = largest[largest >= SATURATED]
+    told = [f"{largest.name} is right on {share:.1f} %." for share in solved]
+    rows = pd.DataFrame({"dataset": solved.index, "kind": "saturated", "remark": told})
+    return pd.concat([known, rows], ignore_index=True)
 
 
 def marks() -> dict[str, str]:

@@ -139,8 +139,8 @@ def facts_of(
     for name, tensor in model.state_dict().items():
         weights.update(name.encode())
         weights.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
-    files = {path: inside(images.folder, path) for path in images.paths}
-    sizes = {path: file.stat().st_size if file.is_file() else -1 for path, file in files.items()}
+    files = [(path, inside(images.folder, path)) for path in images.paths]
+    sizes = [(path, file.stat().st_size if file.is_file() else -1) for path, file in files]
     facts = {
         "weights": weights.hexdigest(),
         "image_size": flavour.image_size,
@@ -149,6 +149,6 @@ def facts_of(
         "interpolation": flavour.interpolation,
         "fit": flavour.fit,
         "precision": precision,
-        "images": stamp.digest(f"{path} {size}" for path, size in sizes.items()),
+        "images": stamp.digest(f"{path} {size}" for path, size in sizes),
     }
     return stamp.as_read(facts)

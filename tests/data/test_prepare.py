@@ -24,6 +24,7 @@ from megalib.data import (
     finished,
     loaders,
     making,
+    preparation,
     proof,
     raw_data,
 )
@@ -209,7 +210,7 @@ def test_a_folder_without_images_is_refused_and_nothing_is_written(tmp_path, run
 @pytest.mark.parametrize("sizes", [[], [0], [256, -1]])
 def test_sizes_that_are_none_are_refused(run, sizes):
     with pytest.raises(UserError, match="sizes"):
-        prepare(find("LionData"), None, run, sizes)
+        preparation.prepare(find("LionData"), None, run, sizes)
 
 
 @pytest.mark.parametrize(
