@@ -1,6 +1,7 @@
 """What others published: tables that belong together, and metadata by download."""
 
 import hashlib
+import shutil
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -97,6 +98,15 @@ def serve(root, dataset, content: bytes) -> None:
 
 
 @needs_shared
+def test_a_baseline_that_the_paper_did_not_run_has_no_published_cell(tmp_path, monkeypatch):
+    before, rows = published.baselines_long(), published.PUBLISHED / "baselines.csv"
+    shutil.copytree(published.PUBLISHED, tmp_path / "published")
+    own = "ResNet-50,resnet50,a1_in1k,224,256,0.5 0.5 0.5,0.5 0.5 0.5,\n"
+    (tmp_path / "published" / rows.name).write_text(rows.read_text() + own)
+    monkeypatch.setattr(published, "PUBLISHED", tmp_path / "published")
+    assert published.baselines_long().equals(before)
+
+
 def test_metadata_are_fetched_once_and_checked(server, run):
     address, root = server
     content = (SHARED / "published" / "metadata" / "StripeSpotter.csv").read_bytes()
