@@ -391,7 +391,7 @@ def main() -> None:
     options = parser.parse_args()
 
     from megalib import flavours
-    from megalib.evaluation import measured
+    from megalib.evaluation import benchmarks
     from megalib.models import devices
 
     options.device = str(devices.pick_device(options.device))
@@ -403,7 +403,7 @@ def main() -> None:
         for kind in ("nearest", "identities"):
             rows = measure(kind, options)
             if options.record:
-                measured.keep("retrieval", rows, KIND)
+                benchmarks.keep("retrieval", rows, KIND)
         return
     with tempfile.TemporaryDirectory(prefix="megalib-benchmark-") as scratch:
         if options.folder is None:
@@ -416,7 +416,7 @@ def main() -> None:
             if options.scale == "published":
                 tell_arithmetic(options, rows)
             if options.record:
-                measured.keep("features", rows, KIND)
+                benchmarks.keep("features", rows, KIND)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from torchvision.transforms import Resize
 
 from megalib.data import catalogue, loaders, preparation
 from megalib.data.catalogue import Dataset
-from megalib.evaluation import measured
+from megalib.evaluation import benchmarks
 from megalib.files.places import Run, shown
 from megalib.models import computer
 
@@ -166,7 +166,7 @@ def main() -> None:
         shutil.rmtree(scratch)
     print(table.to_string(index=False))
     if options.record:
-        measured.keep("preparation", table, ["hardware", "way"])
+        benchmarks.keep("preparation", table, ["hardware", "way"])
 
 
 def measure(folder: Path, scratch: Path, rounds: int) -> pd.DataFrame:

@@ -38,7 +38,7 @@ from torch.utils.data import DataLoader
 
 from megalib import flavours
 from megalib.errors import UserError
-from megalib.evaluation import measured
+from megalib.evaluation import benchmarks
 from megalib.files.places import Run
 from megalib.flavours import Flavour, Recipe
 from megalib.models import computer, devices, networks, tensors
@@ -304,7 +304,7 @@ def main() -> None:
         )
         print(rows[columns].to_string(index=False), flush=True)
         if options.record:
-            measured.keep("training", rows, KIND)
+            benchmarks.keep("training", rows, KIND)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=[
         "colophon",
         "environment",
+        "from_parameters",
         "notebook",
         "overview",
         "parameters",
         "pipeline",
-        "trainer",
         "workshop",
     ],
 )

@@ -19,7 +19,7 @@ from typing import Any
 from accelerate import PartialState
 
 from megalib import flavours
-from megalib.book import parameters, profiles, trainer
+from megalib.book import from_parameters, parameters, profiles
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
 from megalib.evaluation import results
@@ -56,7 +56,7 @@ def infer(values: Mapping[str, Any]) -> None:
         results.write(run, found)
 
 
-STAGES = {"train": ("2_train", trainer.train), "infer": ("3_infer", infer)}
+STAGES = {"train": ("2_train", from_parameters.train), "infer": ("3_infer", infer)}
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from megalib.book import pages
 from megalib.data import published
-from megalib.evaluation import measured, metrics
+from megalib.evaluation import benchmarks, metrics
 from megalib.files.places import PUBLISHED
 from megalib.flavours import FLAVOURS, RECIPES
 
@@ -29,7 +29,7 @@ def facts() -> dict[str, str]:
     """All numbers by name, as text."""
     return {
         **_values(PUBLISHED / "quoted.csv"),
-        **_values(measured.FOLDER / "sift_lions.csv"),
+        **_values(benchmarks.FOLDER / "sift_lions.csv"),
         **_accuracies(),
         **_recipes(),
         **_measurements(),
@@ -97,7 +97,7 @@ def _measurements() -> dict[str, str]:
 
 
 def _ratio(stage: str, **chosen: str) -> float:
-    table = measured.read(stage)
+    table = benchmarks.read(stage)
     ours = (table[list(chosen)] == pd.Series(chosen)).all(axis=1) & (table["way"] == "megalib")
     return table.loc[ours, "ratio"].max()
 

@@ -11,10 +11,10 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "benchmarks",
         "charts",
         "comparison",
         "days",
-        "measured",
         "metrics",
         "mistakes",
         "new_animals",

@@ -102,7 +102,7 @@ def hours(measurements: pd.DataFrame) -> pd.DataFrame:
     measured one nearest in operations per image, in proportion to these.
 
     Args:
-        measurements: of `measured.read`, of the training.
+        measurements: of `benchmarks.read`, of the training.
 
     Returns:
         By hardware and precision (rows), hours of each flavour (columns).

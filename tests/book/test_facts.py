@@ -10,7 +10,7 @@ import yaml
 
 from megalib.book import numbers, parameters
 from megalib.data import published
-from megalib.evaluation import measured
+from megalib.evaluation import benchmarks
 from megalib.files.places import ROOT
 
 PAGES = sorted((ROOT / "book").glob("*.md"))
@@ -45,7 +45,7 @@ def test_ratios_are_the_best_of_ours():
         ("features", "features_bf16", {"precision": "bf16"}),
         ("retrieval", "retrieval", {}),
     ):
-        with (measured.file(stage)).open(newline="") as file:
+        with (benchmarks.file(stage)).open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if row["way"] == "megalib"]
         rows = [row for row in rows if chosen.items() <= row.items()]
         ratios = [float(row["ratio"]) for row in rows if row["ratio"]]  # not all had a reference

@@ -10,9 +10,11 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 from megalib.book import colophon, licences
 from megalib.files.places import ROOT
+from tests.book.built_book import HTML, needs_book
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +107,13 @@ def test_the_citation_file_agrees_with_what_else_tells_the_same():
     # The address is one setting, which a run of CI has; a copy elsewhere has another one, or none.
     address = os.environ.get("REPOSITORY_URL", "")
     assert not address or citation.get("repository-code", address) == address
+
+
+@needs_book
+def test_the_page_lists_the_licence_of_each_package():
+    page = BeautifulSoup((HTML / "book" / "licences.html").read_text(), "lxml")
+    rows = [[cell.get_text() for cell in row.find_all("td")] for row in page.find_all("tr")]
+    listed = {row[0]: row[3] for row in rows if len(row) == 4}
+    packages = colophon.versions()
+    assert len(packages) > 200
+    assert listed == dict(zip(packages["package"], packages["licence"], strict=True))

@@ -19,15 +19,7 @@ import pytest
 from PIL import Image
 from torchvision.transforms import Resize
 
-from megalib.data import (
-    cropping,
-    finished,
-    loaders,
-    making,
-    preparation,
-    proof,
-    raw_data,
-)
+from megalib.data import cropping, finished, loaders, making, preparation, proof, raw_data
 from megalib.data.catalogue import CATALOGUE, Dataset, find
 from megalib.data.metadata import read_metadata
 from megalib.data.problems import read_problems

@@ -5,7 +5,7 @@ import importlib.util
 import pandas as pd
 import pytest
 
-from megalib.evaluation import measured
+from megalib.evaluation import benchmarks
 from megalib.files.places import ROOT
 from megalib.flavours import FLAVOURS
 from megalib.training import cost
@@ -112,7 +112,7 @@ def test_only_networks_at_published_scale_are_recorded(benchmark, monkeypatch, c
 
 
 def test_measurements_name_their_hardware_and_command():
-    table = measured.read("training")
+    table = benchmarks.read("training")
     assert {"hardware", "torch", "flavour", "precision", "images_per_second"} <= set(table)
     assert set(table["scale"]) == {"published"}
     assert set(table["way"]) <= {"megalib", "reference", "without loading"}

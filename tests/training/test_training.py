@@ -24,7 +24,7 @@ import torch
 from safetensors.torch import load_file
 
 from megalib import flavours
-from megalib.book import parameters, trainer
+from megalib.book import from_parameters, parameters
 from megalib.data import images, proof
 from megalib.data.metadata import read_metadata
 from megalib.data.training_set import aggregate
@@ -384,7 +384,7 @@ def train_alone(runs, values):
     """What a process of its own does."""
     os.environ["MEGALIB_RUNS"] = runs
     torch.set_num_threads(1)
-    trainer.train(parameters.declared("2_train") | values)
+    from_parameters.train(parameters.declared("2_train") | values)
 
 
 def kill(process):
@@ -977,7 +977,7 @@ def test_a_notebook_that_holds_a_gpu_cannot_share_it_out(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     with pytest.raises(UserError, match="restart its kernel"):
-        trainer.train_on(2, {})
+        from_parameters.train_on(2, {})
 
 
 def test_triplets_are_not_looked_for_in_shares(recipe):
@@ -988,7 +988,7 @@ def test_triplets_are_not_looked_for_in_shares(recipe):
 
 def test_several_processes_need_as_many_gpus():
     with pytest.raises(UserError, match="torchrun --nproc_per_node 99"):
-        trainer.train_on(99, {})
+        from_parameters.train_on(99, {})
 
 
 def test_published_weights_of_a_cut_down_network_do_not_exist(flavour):
@@ -1004,8 +1004,8 @@ def test_a_folder_without_a_network_is_named(flavour, tmp_path):
 
 def test_the_recipe_of_the_notebook_is_the_table_of_flavours():
     values = parameters.declared("2_train")
-    assert trainer.recipe_of(values) == flavours.recipe(NAME, "demo")
-    changed = trainer.recipe_of(values | {"scale": "published", "accumulation": "sum"})
+    assert from_parameters.recipe_of(values) == flavours.recipe(NAME, "demo")
+    changed = from_parameters.recipe_of(values | {"scale": "published", "accumulation": "sum"})
     assert asdict(changed) == asdict(flavours.recipe(NAME)) | {"accumulation": "sum"}
     assert set(asdict(Settings())) <= set(values)
 
