@@ -1,5 +1,6 @@
 """What the tests share: quick ones first, a small prepared run, and reasons to skip."""
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,10 @@ from megalib import flavours
 from megalib.data import loaders, preparation
 from megalib.data.catalogue import Dataset
 from megalib.data.metadata import read_metadata
+from megalib.drawn import drawing
+from megalib.drawn.species import SPECIES
 from megalib.evaluation import results
+from megalib.files import locks
 from megalib.files.places import ROOT, Run
 from megalib.flavours import Flavour, Recipe
 from megalib.models.tensors import ImageFiles
@@ -80,6 +84,24 @@ def prepared(run) -> Run:
 def results_of(run: Run, found: dict) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     """The results of what a search found, and its predictions by dataset."""
     return results.write(run, found), {name: one.matches for name, one in found.items()}
+
+
+DRAWN = {"individuals": 2, "pictures": 6}
+
+
+@pytest.fixture(scope="session")
+def drawn_animals(tmp_path_factory) -> dict[str, Path]:
+    """Small drawings of all species, as `DRAWN` says, by two processes: a folder for each.
+
+    They are made once, also where several processes share the tests.
+    """
+    root = tmp_path_factory.getbasetemp()
+    root = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "drawn"
+    with locks.held(root, "drawing for the tests"):
+        for species in SPECIES:
+            if not (root / species / drawing.ANNOTATIONS).exists():
+                drawing.draw(species, root / species, workers=2, **DRAWN)
+    return {species: root / species for species in SPECIES}
 
 
 def tiny() -> Flavour:

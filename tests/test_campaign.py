@@ -9,8 +9,8 @@ import time
 import pytest
 
 from megalib.errors import UserError
-from megalib.files.places import ROOT
 from megalib.files.writing import whole_file
+from tests import forks
 from tests.campaign import campaign, trees
 from tests.campaign.trials import Kill, Place, Stage, attempt
 
@@ -204,9 +204,9 @@ def test_what_a_tree_lacks_has_or_holds_otherwise_is_named():
 @pytest.mark.slow
 def test_two_stages_of_the_library():
     """There is no fault in them."""
-    command = [sys.executable, "-m", "tests.campaign", "--kills-only"]
+    command = ["tests.campaign", "--kills-only"]
     command += ["--stages", "aggregate", "book", "--most", "5"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = forks.run(forks.module, *command)
     lines = [line for line in done.stdout.splitlines() if not line.startswith("  ")]
     assert [line.split(":")[0] for line in lines] == ["aggregate", "book", "all"], done.stderr
     sums = {what: int(count) for count, what in re.findall(r"(\d+) ([a-z ]+)", lines[-1])}

@@ -1,9 +1,10 @@
 """Too little memory never costs a photograph: fewer threads, smaller batches, or one line."""
 
-import subprocess
+import resource
 import sys
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -12,10 +13,11 @@ from megalib.data.catalogue import find
 from megalib.data.loaders import OwnPictures
 from megalib.data.problems import read_problems
 from megalib.errors import UserError
-from megalib.files.places import ROOT
+from megalib.files.places import Run
 from megalib.models import networks, tensors
 from megalib.retrieval import extraction
 from megalib.training import memory
+from tests import forks
 from tests.conftest import prepare, write_image
 
 CPU = torch.device("cpu")
@@ -77,31 +79,31 @@ def test_a_library_that_hides_too_little_memory_is_seen_through(owls, run, monke
         prepare(owls, owls.own, run, [32])
 
 
-LIMITED = """
-import resource, sys
-import psutil
-from megalib.data import loaders, preparation
-from megalib.data.catalogue import find
-from megalib.files.places import Run
-used = psutil.Process().memory_info().vms
-resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[2]) * 2**20,) * 2)
-owls = find("Owls", {"Owls": sys.argv[1]})
-try:
-    source = loaders.open_raw(owls, owls.own)
-    print("prepared", len(preparation.prepare(owls, source, Run("test"), [64])))
-except Exception as error:
-    print(type(error).__name__, error)
-"""
+def prepare_within(folder, mebibytes):
+    """What a process does whose memory may only grow by so much."""
+    used = psutil.Process().memory_info().vms
+    resource.setrlimit(resource.RLIMIT_AS, (used + mebibytes * 2**20,) * 2)
+    owls = find("Owls", {"Owls": str(folder)})
+    try:
+        print("prepared", len(prepare(owls, folder, Run("test"), [64])))
+    except Exception as error:
+        print(type(error).__name__, error)
+
+
+@pytest.fixture(scope="module")
+def large_owls(tmp_path_factory):
+    """Four pictures of 12 megapixels."""
+    folder = tmp_path_factory.mktemp("owls")
+    for number in range(4):
+        write_image(folder / f"owl{number % 2}" / f"{number}.jpg", (4000, 3000), number)
+    return folder
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit of memory that is kept")
 @pytest.mark.parametrize("mebibytes", [60, 120, 250, 1000])
-def test_under_a_real_limit_all_are_made_or_it_says_so(tmp_path, run, mebibytes):
-    for number in range(4):
-        write_image(tmp_path / "owls" / f"owl{number % 2}" / f"{number}.jpg", (4000, 3000), number)
-    command = [sys.executable, "-c", LIMITED, str(tmp_path / "owls"), str(mebibytes)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+def test_under_a_real_limit_all_are_made_or_it_says_so(large_owls, run, mebibytes):
+    done = forks.run(prepare_within, large_owls, mebibytes)
     last = done.stdout.strip().splitlines()[-1]
     assert last == "prepared 4" or last.startswith("UserError too little memory"), done
     assert mebibytes < 1000 or last == "prepared 4"

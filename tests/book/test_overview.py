@@ -12,7 +12,8 @@ import yaml
 
 from megalib.book import overview
 from megalib.data import published
-from megalib.files.places import ROOT, Run
+from megalib.files.places import Run
+from tests import forks
 from tests.conftest import SHARED, needs_shared, prepare, write_image
 
 
@@ -104,13 +105,13 @@ def test_one_dataset_fails_and_the_others_finish_and_new_pictures_are_noticed(ru
         "scale": "demo",
     }
     (tmp_path / "pets.yaml").write_text(yaml.safe_dump(profile))
-    here = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    here = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     files = [str(run.metadata(name)) for name in profile["datasets"]]
 
     def snakemake(*options: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nolock"]
+        command = ["snakemake", "--cores", "2", "--nolock"]
         command += ["--config", f"profile={tmp_path / 'pets.yaml'}", *options]
-        return subprocess.run(command, cwd=ROOT, env=here, capture_output=True, text=True)
+        return forks.run(forks.module, *command, **here)
 
     result = snakemake("--keep-going", "--", *files)
     assert result.returncode != 0

@@ -16,15 +16,17 @@ from megalib.book import notebook, pages, parameters, pipeline
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
 from megalib.files.places import ROOT, Run
+from tests import forks
 from tests.book.built_book import needs_book
 from tests.conftest import write_image
 
+DRY_RUN = ("snakemake", "--dry-run", "--cores", "2")
 
-def snakemake(*arguments, runs=None, folder=ROOT):
+
+def snakemake(*arguments, runs=None):
     """Plan with the real Snakefile; nothing is executed."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "2", *arguments]
-    environment = os.environ | ({"MEGALIB_RUNS": str(runs)} if runs else {})
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    variables = {"MEGALIB_RUNS": str(runs)} if runs else {}
+    return forks.run(forks.module, *DRY_RUN, *arguments, **variables)
 
 
 def jobs(result) -> dict[str, int]:
@@ -128,14 +130,9 @@ def test_a_place_that_cannot_be_written_is_named_before_a_kernel_starts(tmp_path
 @pytest.mark.slow
 def test_a_failed_notebook_is_kept_and_named_and_the_error_is_one_line(run):
     output = run.notebook("4_results", "results")
-    command = [sys.executable, "-m", "megalib.book.pipeline", "4_results", str(output)]
-    result = subprocess.run(
-        [*command, "--parameters", json.dumps({"profile": "test"})],
-        cwd=ROOT,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-    )
+    command = ["megalib.book.pipeline", "4_results", str(output)]
+    command += ["--parameters", json.dumps({"profile": "test"})]
+    result = forks.run(forks.module, *command)
     assert result.returncode != 0
     last = result.stderr.strip().splitlines()[-1]
     assert last.startswith("error: no results in")
@@ -387,31 +384,31 @@ def hidden(folder):
 def test_a_killed_pipeline_leaves_no_process_and_no_lock(tmp_path):
     """Two at once, then a kill, then the next call: in a folder with a blank and other signs."""
     runs = tmp_path / "my runs; it's $HOME"
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--", "published"]
-    how = {
-        "cwd": ROOT,
-        "env": os.environ | {"MEGALIB_RUNS": str(runs)},
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.STDOUT,
-        "text": True,
-    }
-    with subprocess.Popen(command, **how) as first:
-        until = time.monotonic() + 60
-        notebooks = runs / "demo" / "notebooks" / "4_published"
-        while not list(notebooks.glob(".published.ipynb.part*/*")):
-            assert first.poll() is None and time.monotonic() < until
-            time.sleep(0.1)
-        second = subprocess.run(command, **how)
-        workers = psutil.Process(first.pid).children(recursive=True)
-        first.kill()
+    variables = {"MEGALIB_RUNS": str(runs)}
+    command = ["snakemake", "--cores", "1", "--", "published"]
+    first = forks.start(forks.module, *command, said=tmp_path, **variables)
+    until = time.monotonic() + 60
+    notebooks = runs / "demo" / "notebooks" / "4_published"
+    while not list(notebooks.glob(".published.ipynb.part*/*")):
+        assert first.is_alive() and time.monotonic() < until
+        time.sleep(0.1)
+    second = forks.run(forks.module, *command, **variables)
+    workers = psutil.Process(first.pid).children(recursive=True)
+    first.kill()
     line = f"error: another process does the run of demo: process {first.pid} on "
-    assert line in second.stdout, second.stdout
+    assert line in second.stdout + second.stderr, second
     assert second.returncode != 0
-    assert "Traceback" not in second.stdout
+    assert "Traceback" not in second.stdout + second.stderr
     assert len(workers) >= 2, "a job and its kernel"
     assert psutil.wait_procs(workers, timeout=10)[1] == []
-    third = subprocess.run(command, **how)
-    assert third.returncode == 0, third.stdout
+    third = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+    )
+    assert third.returncode == 0, third.stderr
     assert [path.name for path in notebooks.iterdir()] == ["published.ipynb"]
     assert hidden(runs) == []
 
@@ -457,6 +454,9 @@ def test_a_changed_file_makes_the_pages_anew_that_show_it(tmp_path, file, redone
     (copy / "runs").symlink_to(ROOT / "runs")
     with (copy / file).open("a") as changed:
         changed.write("\n")
-    found = jobs(snakemake("--quiet", "rules", "--rerun-triggers", "mtime", folder=copy))
+    plan = [*DRY_RUN, "--quiet", "rules", "--rerun-triggers", "mtime"]
+    found = jobs(
+        subprocess.run([sys.executable, "-m", *plan], cwd=copy, capture_output=True, text=True)
+    )
     assert redone <= set(found)
     assert not {"prepare", "train", "infer"} & set(found)

@@ -14,17 +14,16 @@ from megalib.drawn import drawing
 from megalib.errors import UserError
 from megalib.files.places import ROOT
 from tests.book.built_book import needs_book
-
-SMALL = {"individuals": 2, "pictures": 6, "workers": 2}
+from tests.conftest import DRAWN
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
+def drawn(drawn_animals):
     """All drawn datasets, small, opened."""
-    root = tmp_path_factory.mktemp("raw")
-    for dataset in catalogue.DRAWN:
-        drawing.draw(dataset.species, dataset.folder(root), **SMALL)
-    return {entry.name: loaders.open_raw(entry, entry.folder(root)) for entry in catalogue.DRAWN}
+    return {
+        entry.name: loaders.open_raw(entry, drawn_animals[entry.species])
+        for entry in catalogue.DRAWN
+    }
 
 
 def test_catalogues_have_what_their_datasets_promise(drawn):
@@ -42,7 +41,7 @@ def test_catalogues_have_what_their_datasets_promise(drawn):
 def test_pairs_share_a_picture(drawn):
     df = drawn["DemoZebra"].df
     pairs = df[df["path"].duplicated(keep=False)]
-    assert len(pairs) == 2 * SMALL["individuals"]
+    assert len(pairs) == 2 * DRAWN["individuals"]
     for _, pair in pairs.groupby("path"):
         assert pair["identity"].nunique() == 2
         assert pair["bbox"].map(tuple).nunique() == 2

@@ -26,6 +26,7 @@ from megalib.data.problems import read_problems
 from megalib.data.wildlife import datasets as wildlife
 from megalib.errors import UserError
 from megalib.files.places import ROOT, Run
+from tests import forks
 from tests.conftest import SHARED, needs_shared, prepare, write_image
 
 
@@ -601,45 +602,39 @@ def tree(folder) -> dict[str, bytes]:
     }
 
 
-PREPARE = """
-import os
-import sys
-from pathlib import Path
-import pandas as pd
-from megalib.data import loaders, preparation
-from megalib.data.catalogue import find
-from megalib.files.places import Run
-zoo = find("Zoo", {"Zoo": sys.argv[1]})
-
-def die(table, path, **_):  # in the middle of the last file
+def die(table, path, **_):
+    """Instead of writing a table: leave the half of it, and die in the middle of the last one."""
     path.write_text("half")
     if path.name == "metadata.csv":
-        os.kill(os.getpid(), 9)
+        os.kill(os.getpid(), signal.SIGKILL)
 
-if sys.argv[2] == "metadata":
-    pd.DataFrame.to_csv = die
-preparation.prepare(zoo, loaders.open_raw(zoo, Path(sys.argv[1])), Run("test"), sizes=[64, 200])
-"""
+
+def prepare_zoo(zoo, dies):
+    """What a process does that is killed, or that dies in its last file."""
+    if dies:
+        pd.DataFrame.to_csv = die
+    prepare(zoo, zoo.own, Run("test"), sizes=[64, 200])
 
 
 @pytest.mark.slow
 def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_files(tmp_path, monkeypatch):
     for number in range(60):
-        write_image(tmp_path / "zoo" / f"animal{number % 6}" / f"{number}.png", (640, 480), number)
+        write_image(tmp_path / "zoo" / f"animal{number % 6}" / f"{number}.png", (320, 240), number)
     zoo = find("Zoo", {"Zoo": str(tmp_path / "zoo")})
     monkeypatch.setenv("MEGALIB_RUNS", str(tmp_path / "whole"))
     prepare(zoo, zoo.own, Run("test"), sizes=[64, 200])
     monkeypatch.setenv("MEGALIB_RUNS", str(tmp_path / "killed"))
     images, seen = Run("test").images(200, "Zoo"), 0
     for wanted in (1, 40, "metadata"):  # images that exist when the process is killed
-        command = [sys.executable, "-c", PREPARE, str(zoo.own), str(wanted)]
-        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-        while wanted != "metadata" and len(list(images.rglob("[!.]*.png"))) < wanted:
-            assert process.poll() is None, "it ended before it could be killed"
+        dies = wanted == "metadata"
+        process = forks.start(prepare_zoo, zoo, dies, said=tmp_path)
+        while not dies and len(list(images.rglob("[!.]*.png"))) < wanted:
+            assert process.is_alive(), "it ended before it could be killed"
             time.sleep(0.002)
-        if wanted != "metadata":
-            process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+        if not dies:
+            process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
         done = {path: path.stat().st_mtime_ns for path in images.rglob("[!.]*.png")}
         assert len(done) >= seen
         seen = len(done)

@@ -1,6 +1,7 @@
 """The drawn animals: same seed, same pixels, and annotations that tell the truth."""
 
 import hashlib
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -18,24 +19,16 @@ from megalib.drawn.placing import bounding_box
 from megalib.drawn.species import SPECIES, painted
 from megalib.errors import UserError
 from megalib.files.places import ROOT
+from tests.conftest import DRAWN
 
 SEED = drawing.SEED
-SMALL = {"individuals": 2, "pictures": 6, "workers": 2}
+ONE_PROCESS = {"workers": 1, **DRAWN}
 
 
 def digests(root):
     """Digest every file below a folder."""
     files = sorted(p for p in root.rglob("*") if p.is_file())
     return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    """The folders of small drawings of all species, made once."""
-    root = tmp_path_factory.mktemp("drawn")
-    for species in SPECIES:
-        draw(species, root / species, **SMALL)
-    return {species: root / species for species in SPECIES}
 
 
 def annotations(folder):
@@ -60,18 +53,17 @@ def test_same_seed_same_pixels(species):
     assert first.shape != other.shape or not np.array_equal(first, other)
 
 
-@pytest.mark.slow
-def test_number_of_processes_changes_nothing(tmp_path):
-    for workers in (1, 2):
-        draw("zebra", tmp_path / str(workers), workers=workers, individuals=2, pictures=6)
-    assert digests(tmp_path / "1") == digests(tmp_path / "2")
+def test_number_of_processes_changes_nothing(drawn_animals, tmp_path):
+    draw("zebra", tmp_path, **ONE_PROCESS)
+    assert digests(tmp_path) == digests(drawn_animals["zebra"])
 
 
-def test_another_seed_gives_other_files(tmp_path):
-    for seed in (5, 6):
-        draw("turtle", tmp_path / str(seed), seed=seed, individuals=1, pictures=2)
-    one, two = digests(tmp_path / "5"), digests(tmp_path / "6")
-    assert all(one[path] != two[path] for path in one if path.endswith(".png"))
+def test_another_seed_gives_other_files_which_replace_what_is_there(drawn_animals, tmp_path):
+    before = digests(shutil.copytree(drawn_animals["turtle"], tmp_path, dirs_exist_ok=True))
+    draw("turtle", tmp_path, seed=99, **ONE_PROCESS)
+    after = digests(tmp_path)
+    assert after.keys() == before.keys()
+    assert all(after[path] != before[path] for path in before if path.endswith(".png"))
 
 
 @pytest.mark.parametrize("species", SPECIES)
@@ -132,13 +124,13 @@ def test_one_animal_on_one_day_shows_one_side():
     assert len({side(i, k) for i in range(2) for k in range(2)}) == 2, "without a day, any side"
 
 
-def test_annotations_name_every_picture_of_every_animal(drawn):
-    for species, folder in drawn.items():
+def test_annotations_name_every_picture_of_every_animal(drawn_animals):
+    for species, folder in drawn_animals.items():
         rows = annotations(folder)
         named = rows[rows["identity"] != "unknown"]
-        assert named["identity"].nunique() == SMALL["individuals"]
+        assert named["identity"].nunique() == DRAWN["individuals"]
         pictures = named["path"].groupby(named["identity"]).nunique()
-        assert (pictures >= SMALL["pictures"]).all(), species
+        assert (pictures >= DRAWN["pictures"]).all(), species
         files = {path.relative_to(folder).as_posix() for path in folder.glob("images/*/*")}
         assert set(rows["path"]) == files
         for path in files:
@@ -149,18 +141,18 @@ def test_annotations_name_every_picture_of_every_animal(drawn):
         assert {path.name for path in folder.iterdir()} == others
 
 
-def test_some_leopards_could_not_be_identified_and_only_they(drawn):
-    for species, folder in drawn.items():
+def test_some_leopards_could_not_be_identified_and_only_they(drawn_animals):
+    for species, folder in drawn_animals.items():
         unknown = annotations(folder)["identity"] == "unknown"
         assert (0 < unknown.sum() < (~unknown).sum()) == (species == "leopard")
 
 
-def test_the_picture_is_the_one_of_its_day_where_the_species_is_dated(drawn):
-    for species, folder in drawn.items():
+def test_the_picture_is_the_one_of_its_day_where_the_species_is_dated(drawn_animals):
+    for species, folder in drawn_animals.items():
         row = annotations(folder).iloc[0]
         day = int((np.datetime64(row["date"]) - drawing.FIRST_DAY).astype(int))
         kind = SPECIES[species]
-        companion = drawing.companion(0, 0, SMALL["individuals"]) if kind.pairs else None
+        companion = drawing.companion(0, 0, DRAWN["individuals"]) if kind.pairs else None
         pixels, _ = draw_picture(SEED, species, 0, 0, companion, day if kind.dated else None)
         with Image.open(folder / row["path"]) as image:
             assert image.size == pixels.shape[1::-1]
@@ -173,51 +165,37 @@ def test_an_unknown_species_is_refused_in_one_line(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
-def test_a_stopped_drawing_goes_on_where_it_was(tmp_path, monkeypatch):
-    small = {"workers": 1, "individuals": 2, "pictures": 2}
-    root, whole = tmp_path / "stopped", tmp_path / "whole"
-
+def test_a_stopped_drawing_goes_on_where_it_was(drawn_animals, tmp_path, monkeypatch):
     def stop(*_args, **_kwargs):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(drawing.csv, "DictWriter", stop)
-        draw("turtle", root, **small)
-    assert not (root / ANNOTATIONS).exists()
-    first = {path: path.stat().st_mtime_ns for path in (root / "images/turtle_00").iterdir()}
-    assert len(first) == 2
-    (root / "images" / "turtle_01" / "turtle_01_000.png").write_bytes(b"half a picture")
-    (root / UNFINISHED / "turtle_01.json").unlink()
-    draw("turtle", root, **small)
-    draw("turtle", whole, **small)
-    assert digests(root) == digests(whole)
+        draw("turtle", tmp_path, **ONE_PROCESS)
+    assert not (tmp_path / ANNOTATIONS).exists()
+    first = {path: path.stat().st_mtime_ns for path in (tmp_path / "images/turtle_00").iterdir()}
+    assert len(first) == DRAWN["pictures"]
+    (tmp_path / "images" / "turtle_01" / "turtle_01_000.png").write_bytes(b"half a picture")
+    (tmp_path / UNFINISHED / "turtle_01.json").unlink()
+    draw("turtle", tmp_path, **ONE_PROCESS)
+    assert digests(tmp_path) == digests(drawn_animals["turtle"])
     assert {path: path.stat().st_mtime_ns for path in first} == first
 
 
 @pytest.mark.parametrize("other", [{"seed": 99}, {"version": "older"}])
-def test_a_stopped_drawing_of_other_settings_is_begun_anew(tmp_path, monkeypatch, other):
-    small = {"workers": 1, "individuals": 1, "pictures": 2}
+def test_a_stopped_drawing_of_other_settings_is_begun_anew(
+    drawn_animals, tmp_path, monkeypatch, other
+):
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         patch.setattr(drawing.csv, "DictWriter", lambda *_, **__: 1 / 0)
-        draw("turtle", tmp_path / "other", **other, **small)
+        draw("turtle", tmp_path, **other, **ONE_PROCESS)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
-    draw("turtle", tmp_path / "other", **small)
-    draw("turtle", tmp_path / "whole", **small)
-    assert digests(tmp_path / "other") == digests(tmp_path / "whole")
+    draw("turtle", tmp_path, **ONE_PROCESS)
+    assert digests(tmp_path) == digests(drawn_animals["turtle"])
     assert all(path.stat().st_mtime_ns > time for path, time in before.items())
 
 
-def test_drawing_again_replaces_what_is_there(tmp_path):
-    small = {"workers": 1, "individuals": 1, "pictures": 2}
-    draw("turtle", tmp_path, **small)
-    before = digests(tmp_path)
-    draw("turtle", tmp_path, seed=99, **small)
-    assert digests(tmp_path).keys() == before.keys()
-    assert digests(tmp_path) != before
-
-
-ALONE = """
+LOADED = """
 import sys
 import megalib.drawn.drawing
 loaded = {name for name in sys.modules if name.startswith("megalib.")}
@@ -227,7 +205,7 @@ print(sorted(name for name in loaded if not name.startswith(allowed)))
 
 
 def test_drawing_needs_nothing_of_the_rest():
-    command = [sys.executable, "-c", ALONE]
+    command = [sys.executable, "-c", LOADED]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 

@@ -1,9 +1,6 @@
 """Features are kept, and taken again only where nothing that decided them has changed."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -14,9 +11,9 @@ from safetensors.torch import save_file
 
 from megalib import flavours, stamp
 from megalib.evaluation import results
-from megalib.files.places import ROOT
 from megalib.models import networks
 from megalib.retrieval import caching, extraction, features
+from tests import forks
 
 NAME = "MegaDescriptor-T-224"
 CPU = torch.device("cpu")
@@ -117,12 +114,10 @@ def test_two_processes_extract_the_features_of_one(prepared, tmp_path):
     chosen = {"profile": "test", "datasets": ["DemoLeopard"], "device": "cpu"}
     chosen |= {"weights": str(tmp_path / "weights"), "compare_untrained": False}
     options = [word for pair in chosen.items() for word in ("-p", pair[0], json.dumps(pair[1]))]
-    found = []
-    for processes in (1, 2):
-        launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-        command = [sys.executable, "-m", *launcher, "-m", "megalib.book.launch", "infer", *options]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    found, command = [], ["megalib.book.launch", "infer", *options]
+    launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
+    for started in (command, [*launcher, *command]):
+        done = forks.run(forks.module, *started, OMP_NUM_THREADS="1")
         assert done.returncode == 0, done.stderr[-2000:]
         assert done.stdout.count("test images right") == 1
         found.append(features.read(prepared.features(NAME, "DemoLeopard")))

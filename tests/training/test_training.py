@@ -3,13 +3,12 @@
 import functools
 import json
 import math
-import multiprocessing
 import os
 import pathlib
 import random
 import shutil
 import signal
-import subprocess
+import socket
 import sys
 import time
 from contextlib import suppress
@@ -21,15 +20,16 @@ import psutil
 import pytest
 import timm
 import torch
+from accelerate import PartialState
 from safetensors.torch import load_file
 
 from megalib import flavours
-from megalib.book import from_parameters, parameters
+from megalib.book import from_parameters, launch, parameters
 from megalib.data import images, proof
 from megalib.data.metadata import read_metadata
 from megalib.data.training_set import aggregate
 from megalib.errors import UserError
-from megalib.files.places import ROOT, shown
+from megalib.files.places import shown
 from megalib.models import devices, export, networks, tensors
 from megalib.training import (
     batches,
@@ -42,6 +42,7 @@ from megalib.training import (
     memory,
 )
 from megalib.training.settings import Settings
+from tests import forks
 
 from .test_losses import arcface_by_hand
 
@@ -380,10 +381,8 @@ def test_the_scaler_of_float16_goes_on_where_it_was(
     assert before["scale"] == 64.0
 
 
-def train_alone(runs, values):
+def train_alone(values):
     """What a process of its own does."""
-    os.environ["MEGALIB_RUNS"] = runs
-    torch.set_num_threads(1)
     from_parameters.train(parameters.declared("2_train") | values)
 
 
@@ -400,26 +399,18 @@ def kill(process):
 
 
 @pytest.mark.slow
-def test_killed_ten_times_at_random_moments_it_ends_with_the_same_weights(prepared):
+def test_killed_ten_times_at_random_moments_it_ends_with_the_same_weights(prepared, tmp_path):
     """`kill -9`, also while a checkpoint is written: one is written after each step."""
     chosen = {
         "profile": "test",
         "datasets": ["DemoLeopard"],
-        "epochs": 30,  # so many steps that even on a fast machine ten kills come before the end
+        "epochs": 15,  # so many steps that even on a fast machine ten kills come before the end
         "batch_size": 4,
         "checkpoint_every": 1,
     }
 
-    # Forked from a server that has imported everything, each is there at once.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-
     def started(**changes):
-        process = context.Process(
-            target=train_alone, args=(os.environ["MEGALIB_RUNS"], chosen | changes)
-        )
-        process.start()
-        return process
+        return forks.start(train_alone, chosen | changes, said=tmp_path)
 
     def run_to_its_end():
         process = started()
@@ -550,24 +541,44 @@ def test_changed_code_trains_a_demo_anew_and_keeps_weights_that_took_days(
     assert "epoch   1/1" in capsys.readouterr().out
 
 
-# Stochastic depth draws other paths in every process, so it is left out of the comparison.
-SHARED_TRAINING = """
-import sys
-from dataclasses import replace
-from accelerate import PartialState
-from megalib import flavours
-from megalib.book import launch
+def launch_training(options):
+    """What one of the processes does that share a training.
 
-get = flavours.get
+    Stochastic depth draws other paths in every process, so it is left out of the comparison.
+    """
+    get = flavours.get
 
-def without_drop_path(*names):
-    flavour = get(*names)
-    return replace(flavour, network=flavour.network | {"drop_path_rate": 0.0})
+    def without_drop_path(*names):
+        flavour = get(*names)
+        return replace(flavour, network=flavour.network | {"drop_path_rate": 0.0})
 
-flavours.get = without_drop_path
-launch.main()
-sys.stdout.write(f"processes: {PartialState().num_processes}\\n")
-"""
+    flavours.get = without_drop_path
+    sys.argv = ["launch", "train", *options]
+    launch.main()
+    print("processes:", PartialState().num_processes)
+
+
+def trained_by(processes, options, said):
+    """Let several processes train together, as torchrun starts them; return what they say."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    started = []
+    for rank in range(processes):
+        folder = said / f"{rank} of {processes}"
+        folder.mkdir()
+        own = {"RANK": str(rank), "LOCAL_RANK": str(rank)} | shared
+        started.append(forks.start(launch_training, options, said=folder, **own))
+    for process in started:
+        process.join(120)
+        process.kill()
+    told, errors = (
+        "".join(file.read_text() for file in said.glob(f"* of {processes}/{name}"))
+        for name in ("stdout", "stderr")
+    )
+    assert [process.exitcode for process in started] == [0] * processes, errors[-2000:]
+    return told
 
 
 @pytest.mark.slow
@@ -576,8 +587,6 @@ def test_two_processes_give_the_weights_of_one(prepared, tmp_path, left_out):
     """Batches of 4: the last one cannot be divided by two, or leaves one process no image."""
     table = pd.read_csv(prepared.metadata("DemoLeopard"), index_col=0)
     table.drop(index=left_out).to_csv(prepared.metadata("DemoLeopard"))
-    script = tmp_path / "train.py"
-    script.write_text(SHARED_TRAINING)
     chosen = {
         "profile": "test",
         "datasets": ["DemoLeopard"],
@@ -587,21 +596,14 @@ def test_two_processes_give_the_weights_of_one(prepared, tmp_path, left_out):
         "accumulation_steps": 2,
     }
     options = [word for pair in chosen.items() for word in ("-p", pair[0], json.dumps(pair[1]))]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     found, demo = [], flavours.get(NAME, "demo")
     for processes in (1, 2):
-        launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-        command = [sys.executable, "-m", *launcher, str(script), "train", *options]
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        assert done.stdout.count(f"processes: {processes}") == processes
+        told = trained_by(processes, options, tmp_path)
+        assert told.count(f"processes: {processes}") == processes
         for said in ("epoch   1/2", "starting at step 0"):
-            assert done.stdout.count(said) == 1, "only one of them speaks"
-        told = history.read_history(demo, prepared)
-        trained = weights(networks.from_folder(prepared.weights(NAME), demo))
-        found.append((trained, told["loss"].tolist()))
+            assert told.count(said) == 1, "only one of them speaks"
+        losses = history.read_history(demo, prepared)["loss"].tolist()
+        found.append((weights(networks.from_folder(prepared.weights(NAME), demo)), losses))
         forget(prepared)
     (one, loss), (two, other) = found
     assert other == pytest.approx(loss, rel=1e-4)
@@ -609,34 +611,34 @@ def test_two_processes_give_the_weights_of_one(prepared, tmp_path, left_out):
         torch.testing.assert_close(two[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
 
 
-# The parent sees two GPUs and so starts two processes; these see none, and take the processor.
-FROM_A_NOTEBOOK = """
-import os
-import torch
-from megalib.book import parameters, trainer
-from megalib.errors import UserError
+def train_from_a_notebook():
+    """Train in two processes, and again with a mistake.
 
-parent = os.getpid()
-torch.cuda.device_count = lambda: 2 if os.getpid() == parent else 0
-chosen = {"profile": "test", "datasets": ["DemoLeopard"], "device": "cpu", "epochs": 1,
-          "batch_size": 4, "validate_every": None, "resume": "never"}
-values = parameters.declared("2_train") | chosen
-network, history = trainer.train_on(2, values)
-print("images:", history["images"].tolist(), torch.cuda.is_initialized())
-try:
-    trainer.train_on(2, values | {"on_bad_image": "ignore"})
-except UserError as error:
-    print("told:", error)
-"""
+    The parent sees two GPUs and so starts two processes; these see none, and take the processor.
+    """
+    parent = os.getpid()
+    torch.cuda.device_count = lambda: 2 if os.getpid() == parent else 0
+    chosen = {
+        "profile": "test",
+        "datasets": ["DemoLeopard"],
+        "device": "cpu",
+        "epochs": 1,
+        "batch_size": 4,
+        "validate_every": None,
+        "resume": "never",
+    }
+    values = parameters.declared("2_train") | chosen
+    _, told = from_parameters.train_on(2, values)
+    print("images:", told["images"].tolist(), torch.cuda.is_initialized())
+    try:
+        from_parameters.train_on(2, values | {"on_bad_image": "ignore"})
+    except UserError as error:
+        print("told:", error)
 
 
 @pytest.mark.slow
 def test_a_notebook_starts_processes_and_reads_what_they_made(prepared):
-    command = [sys.executable, "-c", FROM_A_NOTEBOOK]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
-    )
+    done = forks.run(train_from_a_notebook)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("epoch   1/1") == 1, "finished weights are read, not made again"
     assert "images: [16] False" in done.stdout

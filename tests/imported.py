@@ -1,0 +1,16 @@
+# ruff: noqa: F401
+"""What processes of the tests need: the server of `tests.forks` imports it, once for all."""
+
+import snakemake.cli
+import torch.distributed.run
+
+import megalib.book.launch
+import megalib.book.overview
+import megalib.book.pages
+import megalib.book.pipeline
+import megalib.data.own
+import megalib.data.preparation
+import megalib.identify.answers
+import megalib.identify.photographs
+import megalib.retrieval.sift
+import tests.conftest
