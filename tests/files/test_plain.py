@@ -117,7 +117,7 @@ def test_names_in_titles_captions_and_alternative_texts_are_text(text):
 
 @pytest.mark.parametrize("text", ATTACKS)
 def test_what_made_a_page_is_told_as_text(text, monkeypatch):
-    monkeypatch.setattr(notebook, "hardware", lambda device: text)
+    monkeypatch.setattr(notebook.computer, "hardware", lambda device: text)
     page = rendered(notebook.provenance(Run("test"), 0).data)
     assert elements(page) == {"table", "thead", "tbody", "tr", "th", "td"}
     rows = {
