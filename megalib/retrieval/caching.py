@@ -82,10 +82,8 @@ def _extract_in_parts(
     state = PartialState()
     most = PART if device.type == "cpu" else PART_ON_GPU
     parts = _parts(len(images), state.num_processes, most)
-    for number, chosen in enumerate(parts):
-        if number % state.num_processes == state.process_index and not _is_there(
-            path, facts, chosen
-        ):
+    for chosen in parts[state.process_index :: state.num_processes]:
+        if features.read(_part(path, chosen), _part_facts(facts, chosen)) is None:
             subset, began = Subset(images, chosen), time.perf_counter()
             rows = extraction.extract(model, subset, device, 64, workers, precision, label)
             seconds = time.perf_counter() - began
@@ -118,11 +116,6 @@ def _part(path: Path, chosen: range) -> Path:
 
 def _part_facts(facts: Mapping[str, Any], chosen: range) -> dict[str, Any]:
     return {**facts, "part": [chosen.start, chosen.stop]}
-
-
-def _is_there(path: Path, facts: Mapping[str, Any], chosen: range) -> bool:
-    part = _part(path, chosen)
-    return part.is_file() and features.read(part, _part_facts(facts, chosen)) is not None
 
 
 def facts_of(
