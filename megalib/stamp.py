@@ -96,7 +96,8 @@ def of_code(module: str, package: str = "") -> str:
         package: counts the files of this package alone, such as "drawn"; "" counts all.
     """
     files = files_of(f"import megalib.{module}")
-    return digest(path.read_text() for path in files if package in ("", path.parent.name))
+    home = ROOT / "megalib" / package
+    return digest(path.read_text() for path in files if path.is_relative_to(home))
 
 
 def files_of(code: str) -> list[Path]:

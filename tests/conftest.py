@@ -16,7 +16,7 @@ from megalib.data import loaders, preparation
 from megalib.data.catalogue import Dataset
 from megalib.data.metadata import read_metadata
 from megalib.drawn import drawing
-from megalib.drawn.species import SPECIES
+from megalib.drawn.animals.species import SPECIES
 from megalib.evaluation import results
 from megalib.files import locks
 from megalib.files.places import ROOT, Run

@@ -40,6 +40,11 @@ def room_of(file: Path) -> str:
     return file.relative_to(LIBRARY).with_suffix("").parts[0]
 
 
+def folder_of(file: Path) -> str:
+    """The folder of a file of the library, or the module where it is in none."""
+    return "/".join(file.relative_to(LIBRARY).parts[:-1]) or file.stem
+
+
 def exports() -> dict[str, list[str]]:
     """What each package exports."""
     packages = sorted(file.parent.name for file in LIBRARY.glob("*/__init__.py"))
@@ -58,10 +63,10 @@ def public_names() -> int:
 
 
 def sizes() -> pd.Series:
-    """Lines of each package, and of each module that is in none."""
+    """Lines of each package, of each folder in one, and of each module that is in none."""
     total = Counter()
     for file in modules():
-        total[room_of(file)] += lines(file)
+        total[folder_of(file)] += lines(file)
     return pd.Series(total).sort_values(ascending=False)
 
 

@@ -119,7 +119,7 @@ def test_a_changed_figure_reruns_its_page_and_prepares_and_trains_nothing():
         for name in parameters.notebooks()
     }
     for file, pages in {
-        "drawn/coats.py": {"1_prepare"},
+        "drawn/animals/coats.py": {"1_prepare"},
         "evaluation/sensitivity.py": {"4_sensitivity"},
         "evaluation/mistakes.py": {"4_errors"},
         "evaluation/charts.py": {"4_published", "4_results"},

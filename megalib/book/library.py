@@ -23,8 +23,12 @@ def reference(package: str) -> str:
     if exported := getattr(found, "__all__", []):  # megalib itself has no path of the data
         links = ", ".join(_link(found, name) for name in exported)
         parts = [_documented(package), f"Notebooks and scripts import from here: {links}."]
-    for file in sorted(ROOT.joinpath(*package.split(".")).glob("[!_]*.py")):
-        parts += [f"## {file.stem}", _documented(f"{package}.{file.stem}\n   :members:")]
+    home = ROOT.joinpath(*package.split("."))
+    # `megalib` itself has its top modules here; a package also those of the folders in it.
+    files = home.rglob("[!_]*.py") if "." in package else home.glob("[!_]*.py")
+    for file in sorted(files, key=lambda file: (len(file.parts), file)):
+        module = ".".join(file.relative_to(home).with_suffix("").parts)
+        parts += [f"## {module}", _documented(f"{package}.{module}\n   :members:")]
     return "\n\n".join(parts)
 
 

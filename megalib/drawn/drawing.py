@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from megalib.drawn.camera import encoded
-from megalib.drawn.pictures import draw_picture
-from megalib.drawn.species import SPECIES, number_of
+from megalib.drawn.animals.species import SPECIES, number_of
+from megalib.drawn.photographs.camera import encoded
+from megalib.drawn.photographs.pictures import draw_picture
 from megalib.errors import choose
 from megalib.files.processes import end_with_parent
 from megalib.files.writing import told_if_unwritable, whole_file

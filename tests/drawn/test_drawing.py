@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from megalib.drawn import drawing
-from megalib.drawn.coats import TILE, cell_tile, stripe_tile, traits
+from megalib.drawn.animals.coats import TILE, cell_tile, stripe_tile, traits
+from megalib.drawn.animals.species import SPECIES, painted
 from megalib.drawn.drawing import ANNOTATIONS, UNFINISHED, draw
-from megalib.drawn.pictures import SIZES, draw_picture
-from megalib.drawn.placing import bounding_box
-from megalib.drawn.species import SPECIES, painted
+from megalib.drawn.photographs.pictures import SIZES, draw_picture
+from megalib.drawn.photographs.placing import bounding_box
 from megalib.errors import UserError
 from megalib.files.places import ROOT
 from tests.conftest import DRAWN

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
+from megalib.drawn.animals.shapes import Light, Piece, render, spline
+from megalib.drawn.animals.species import SPECIES, painted
 from megalib.drawn.pixels import mix, scaled
-from megalib.drawn.scenes import Scene
-from megalib.drawn.shapes import Light, Piece, render, spline
-from megalib.drawn.species import SPECIES, painted
+from megalib.drawn.places.scenes import Scene
 
 MARGIN = 6  # pixels kept free between an animal and the edge of its picture
 BOX_MARGIN = 0.03  # room around an animal in its bounding box, as a share of its longer side

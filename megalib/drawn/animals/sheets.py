@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from megalib.drawn.coats import Traits
+from megalib.drawn.animals.coats import Traits
+from megalib.drawn.animals.shapes import Point, spline
 from megalib.drawn.pixels import Colour, mix, scaled, smoothstep
-from megalib.drawn.shapes import Point, spline
 
 Sheets = dict[str, np.ndarray]
 

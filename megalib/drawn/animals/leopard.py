@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.random import Generator
 
-from megalib.drawn.coats import Traits, cell_tile, look_up, pattern_space
+from megalib.drawn.animals.coats import Traits, cell_tile, look_up, pattern_space
+from megalib.drawn.animals.shapes import Piece, bend, limb, swing, turn, walk
+from megalib.drawn.animals.sheets import Sheets, dab, eye, finish, grid, line, points
 from megalib.drawn.pixels import flood, mix, smoothstep, soft_noise
-from megalib.drawn.shapes import Piece, bend, limb, swing, turn, walk
-from megalib.drawn.sheets import Sheets, dab, eye, finish, grid, line, points
 
 BODY = points(
     *(130, 172, 144, 148, 184, 132, 240, 136, 300, 148, 360, 148, 410, 132, 448, 126, 474, 112),

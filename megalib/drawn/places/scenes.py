@@ -5,8 +5,8 @@ from functools import cache
 
 import numpy as np
 
+from megalib.drawn.animals.shapes import Light
 from megalib.drawn.pixels import Colour
-from megalib.drawn.shapes import Light
 
 NOISE_SIDE = 1024
 

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.random import Generator
 
-from megalib.drawn.coats import Traits, cell_tile, look_up, pattern_space
+from megalib.drawn.animals.coats import Traits, cell_tile, look_up, pattern_space
+from megalib.drawn.animals.shapes import Piece, bend, turn
+from megalib.drawn.animals.sheets import Sheets, dab, eye, finish, grid, line, points
 from megalib.drawn.pixels import flood, mix, smoothstep, soft_noise
-from megalib.drawn.shapes import Piece, bend, turn
-from megalib.drawn.sheets import Sheets, dab, eye, finish, grid, line, points
 
 BODY = points(
     *(806, 186, 792, 158, 744, 138, 680, 126, 600, 118, 510, 116, 420, 124, 340, 138, 262, 156),

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.random import Generator
 
-from megalib.drawn.coats import Traits, look_up, pattern_space, stripe_tile
+from megalib.drawn.animals.coats import Traits, look_up, pattern_space, stripe_tile
+from megalib.drawn.animals.shapes import Piece, bend, dense_map, limb, swing, thin_plate, turn, walk
+from megalib.drawn.animals.sheets import Sheets, dab, eye, finish, grid, line, points
 from megalib.drawn.pixels import flood, mix, smoothstep, soft_noise
-from megalib.drawn.shapes import Piece, bend, dense_map, limb, swing, thin_plate, turn, walk
-from megalib.drawn.sheets import Sheets, dab, eye, finish, grid, line, points
 
 BODY = points(
     *(136, 222, 146, 198, 182, 182, 236, 186, 300, 193, 352, 182, 386, 164, 424, 124, 462, 86),

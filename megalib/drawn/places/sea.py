@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
+from megalib.drawn.animals.shapes import Light, Size
 from megalib.drawn.pixels import Colour, flood, mix, scaled, soft_noise
-from megalib.drawn.scenes import Scene, as_bytes, gradient, softened
-from megalib.drawn.shapes import Light, Size
+from megalib.drawn.places.scenes import Scene, as_bytes, gradient, softened
 
 # Open water from the surface down, and the light in it.
 WATERS = (

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
+from megalib.drawn.animals.shapes import Light, Size
 from megalib.drawn.pixels import Colour, flood, mix, scaled, smoothstep, soft_noise
-from megalib.drawn.scenes import NOISE_SIDE, Scene, as_bytes, gradient, noise_sheet, softened
-from megalib.drawn.shapes import Light, Size
+from megalib.drawn.places.scenes import NOISE_SIDE, Scene, as_bytes, gradient, noise_sheet, softened
 
 BLADES = 7  # of grass in a tuft
 

@@ -7,10 +7,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.random import Generator
 
-from megalib.drawn import leopard, turtle, whale_shark, zebra
-from megalib.drawn.coats import Traits, traits
-from megalib.drawn.shapes import Piece
-from megalib.drawn.sheets import Sheets
+from megalib.drawn.animals import leopard, turtle, whale_shark, zebra
+from megalib.drawn.animals.coats import Traits, traits
+from megalib.drawn.animals.shapes import Piece
+from megalib.drawn.animals.sheets import Sheets
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ order of drawing nor the number of processes can change a pixel.
 import numpy as np
 from numpy.random import Generator
 
-from megalib.drawn import camera, land, placing, sea
+from megalib.drawn.animals.shapes import Light, Size
+from megalib.drawn.animals.species import number_of
+from megalib.drawn.photographs import camera, placing
+from megalib.drawn.photographs.placing import Sighting
 from megalib.drawn.pixels import mix
-from megalib.drawn.placing import Sighting
-from megalib.drawn.scenes import Scene
-from megalib.drawn.shapes import Light, Size
-from megalib.drawn.species import number_of
+from megalib.drawn.places import land, sea
+from megalib.drawn.places.scenes import Scene
 
 VEIL = 0.5  # the background pales, so that the animal stands out as on a plate of a field guide
 # Width and height; the shorter side is above 518, the larger of the two prepared sizes.

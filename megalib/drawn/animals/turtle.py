@@ -5,10 +5,10 @@ from functools import cache
 import numpy as np
 from numpy.random import Generator
 
-from megalib.drawn.coats import Traits, cell_tile, look_up, pattern_space, stripe_tile
+from megalib.drawn.animals.coats import Traits, cell_tile, look_up, pattern_space, stripe_tile
+from megalib.drawn.animals.shapes import Piece, limb, spline, swing
+from megalib.drawn.animals.sheets import Sheets, dab, eye, finish, grid, points
 from megalib.drawn.pixels import flood, mix, scaled, smoothstep, soft_noise
-from megalib.drawn.shapes import Piece, limb, spline, swing
-from megalib.drawn.sheets import Sheets, dab, eye, finish, grid, points
 
 SHELL = points(
     *(118, 300, 140, 262, 180, 212, 236, 174, 300, 160, 362, 166, 420, 194, 458, 240, 474, 300),

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
-from megalib.drawn.scenes import noise_sheet
+from megalib.drawn.places.scenes import noise_sheet
 
 JPEG_QUALITY = 90
 

@@ -1,0 +1,1 @@
+"""Animals: outlines, coats and poses of each species, and their rendering."""

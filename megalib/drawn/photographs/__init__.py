@@ -1,0 +1,1 @@
+"""Photographs: an animal in its place, as a camera sees it."""

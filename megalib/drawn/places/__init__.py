@@ -1,0 +1,1 @@
+"""Places: the backgrounds in which animals are met, and the light that falls there."""
