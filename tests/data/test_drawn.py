@@ -103,8 +103,9 @@ def test_what_the_code_of_today_drew_is_kept_and_everything_else_drawn_again(tmp
 
 def test_the_stamp_tells_of_all_drawing_code_and_of_no_other():
     files = stamp.files_of("import megalib.drawn.drawing")
-    ours = {path for path in files if path.parent.name == "drawn"}
-    assert ours == set((ROOT / "megalib" / "drawn").glob("[!_]*.py"))
+    home = ROOT / "megalib" / "drawn"
+    ours = {path for path in files if path.is_relative_to(home)}
+    assert ours == set(home.rglob("[!_]*.py"))
     code = stamp.of_code("drawn.drawing", package="drawn")
     assert code == stamp.digest(path.read_text() for path in sorted(ours))
     assert code != stamp.of_code("drawn.drawing")
