@@ -1,11 +1,8 @@
 """Drawn animals for the demo: photographs cannot ship with the compendium, drawings can.
 
-Four species with twelve individuals each; the coat is the identity::
+Four species whose coats are their identity, in a world as hard as one likes::
 
-    coats → zebra, leopard, turtle, whale_shark → species
-    land, sea → placing → pictures → drawing: a folder of pictures and their annotations
+    world → survey: what each picture shall show, which is the truth
+    animals, places → photographs: a shot becomes a picture and masks
+    drawing: a folder of pictures, masks, annotations and truth
 """
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={"drawing": ["draw"]})

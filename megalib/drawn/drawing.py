@@ -1,42 +1,59 @@
 """Draw all pictures of a species into a folder, with annotations that say who is where.
 
-The folder holds `images/<animal>/<animal>_<picture>.jpg` (or `.png`), `drawing.json` with the
-settings, and `annotations.csv`, which is written last: a drawing that was stopped is never taken
-for a finished one. Until then, `unfinished/` holds what is known of each finished animal.
+::
+
+    images/station_3/2020-05-17_0123_1.jpg    of a day and an encounter, the first picture (or .png)
+    masks/station_3/2020-05-17_0123_1_zebra_04.png    what is visible of one animal in it
+    truth.csv, croissant.json, drawing.json   all that is known; a description; the settings
+    annotations.csv                           what people in the field would know
+
+The annotations are written last: a drawing that was stopped is never taken for a finished one.
+Until then, `unfinished/` holds what is known of each finished animal.
 """
 
 import csv
+import io
 import json
 import multiprocessing
 import shutil
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 
 import cv2
-import numpy as np
 from tqdm import tqdm
 
-from megalib.drawn.animals.species import SPECIES, number_of
+from megalib.drawn import croissant
+from megalib.drawn.animals.species import SPECIES, family_of
 from megalib.drawn.photographs.camera import encoded
-from megalib.drawn.photographs.pictures import draw_picture
+from megalib.drawn.photographs.pictures import Sighting, draw_picture
+from megalib.drawn.survey import FIRST_DAY, Shot, beside, plan
+from megalib.drawn.world import World
 from megalib.errors import choose
 from megalib.files.processes import end_with_parent
 from megalib.files.writing import told_if_unwritable, whole_file
 
 SEED = 2024
-INDIVIDUALS = 12
-PICTURES = 24
+INDIVIDUALS = 30
+PICTURES = 10
 
 ANNOTATIONS = "annotations.csv"
+TRUTH = "truth.csv"
 SETTINGS = "drawing.json"
+CROISSANT = "croissant.json"
 UNFINISHED = "unfinished"
 UNKNOWN = "unknown"  # the identity of animals that could not be identified
-PAIR_EVERY = 6  # in a species that is met in pairs, every sixth picture holds two animals
-FIRST_DAY = np.datetime64("2019-06-01")
-SURVEY_DAYS = 40  # days on which somebody went out, over about four years
-DAYS_PER_INDIVIDUAL = 8
+DIGITS = 4  # of a number with a fraction in the truth
 
-_DATES = 3  # a word that tells the generator of dates from those of coats and pictures
+_SEEN = ("path", "identity", "species", "orientation", "date", "encounter", "station")
+ANNOTATED = (*_SEEN, "x", "y", "width", "height")
+KNOWN = (
+    *("path", "identity", "animal", "family", "species", "flank", "yaw", "pitch", "bend"),
+    *("day", "date", "encounter", "station", "light", "wet", "mud", "scars", "motion"),
+    *("hidden_by", "hidden", "pixels", "mask"),
+)
 
 
 def draw(
@@ -47,6 +64,7 @@ def draw(
     pictures: int = PICTURES,
     workers: int | None = None,
     version: str = "",
+    world: World | None = None,
 ) -> None:
     """Draw all animals of a species; same seed, same pixels, whatever the number of processes.
 
@@ -61,36 +79,33 @@ def draw(
         pictures: Number of pictures of each.
         workers: Number of processes; None takes one per core.
         version: Of the drawing code, where that may change between two calls.
+        world: How hard it is; None for the demo's world.
 
     Raises:
         UserError: There is no such species, or the folder cannot be written.
         BrokenProcessPool: A process was killed, as happens when memory runs out.
     """
-    kind = SPECIES[choose("species", species, SPECIES)]
-    settings = {"seed": seed, "individuals": individuals, "pictures": pictures}
-    with told_if_unwritable(folder, folder / "images"):
+    choose("species", species, SPECIES)
+    world = world or World()
+    settings = {"species": species, "seed": seed, "individuals": individuals, "pictures": pictures}
+    settings |= {"world": asdict(world)}
+    with told_if_unwritable(folder, folder / "images", folder / "masks"):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ANNOTATIONS).unlink(missing_ok=True)
         _begin(folder, json.dumps(settings | {"version": version}))
-        # Unidentified animals come after the named ones, with fewer pictures each.
-        strangers = -(-individuals // 4) if kind.strangers else 0
-        counts = [pictures] * individuals + [-(-pictures // 3)] * strangers
+        shots = plan(seed, species, individuals, pictures, world)
         # Forked workers would inherit the locks of threads that they lack, so they are spawned.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, context, _begin_worker) as pool:
-            jobs = [(folder, species, *job, seed, individuals) for job in enumerate(counts)]
+            animals = groupby(shots, lambda shot: shot.individual)
+            jobs = [(folder, list(own), seed, individuals) for _, own in animals]
             drawings = [pool.submit(_draw_animal, *job) for job in jobs]
             try:
                 rows = [row for drawing in tqdm(drawings, species) for row in drawing.result()]
             except BaseException:
                 pool.shutdown(cancel_futures=True)  # else all others would be drawn first
                 raise
-        _write(folder / SETTINGS, json.dumps(settings) + "\n")
-        with whole_file(folder / ANNOTATIONS) as temporary, temporary.open("w") as file:
-            table = csv.DictWriter(file, rows[0], lineterminator="\n")
-            table.writeheader()
-            table.writerows(rows)
-        shutil.rmtree(folder / UNFINISHED)
+        _finish(folder, settings, sorted(rows, key=lambda row: (row["path"], row["mask"])))
 
 
 def _begin(folder: Path, settings: str) -> None:
@@ -98,9 +113,28 @@ def _begin(folder: Path, settings: str) -> None:
     mark = folder / UNFINISHED / SETTINGS
     if mark.is_file() and mark.read_text() == settings:
         return
-    shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
-    shutil.rmtree(folder / "images", ignore_errors=True)
+    for name in (UNFINISHED, "images", "masks"):
+        shutil.rmtree(folder / name, ignore_errors=True)
     _write(mark, settings)
+
+
+def _finish(folder: Path, settings: dict, rows: Sequence[dict]) -> None:
+    """Write what describes the pictures; the annotations are last."""
+    tables = {ANNOTATIONS: _table(rows, ANNOTATED), TRUTH: _table(rows, KNOWN)}
+    _write(folder / SETTINGS, json.dumps(settings) + "\n")
+    _write(folder / CROISSANT, json.dumps(croissant.described(settings, tables), indent=1) + "\n")
+    _write(folder / TRUTH, tables[TRUTH])
+    _write(folder / ANNOTATIONS, tables[ANNOTATIONS])
+    shutil.rmtree(folder / UNFINISHED)
+
+
+def _table(rows: Sequence[dict], columns: Sequence[str]) -> str:
+    """Some columns of rows, as a CSV file holds them."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()
 
 
 def _begin_worker() -> None:
@@ -109,59 +143,70 @@ def _begin_worker() -> None:
     cv2.setNumThreads(1)
 
 
-def _draw_animal(
-    folder: Path, species: str, animal: int, count: int, seed: int, individuals: int
-) -> list[dict]:
+def _draw_animal(folder: Path, shots: Sequence[Shot], seed: int, individuals: int) -> list[dict]:
     """Draw all pictures of one animal, unless it is finished: the work of one process.
 
     Returns:
-        A row of the annotations for every animal in every picture.
+        A row for every animal in every picture, with all that is known.
     """
-    name, kind = _name(species, animal), SPECIES[species]
-    finished = folder / UNFINISHED / f"{name}.json"
+    finished = folder / UNFINISHED / f"{name_of(shots[0].species, shots[0].individual)}.json"
     if finished.is_file():
         return json.loads(finished.read_text())
-    (folder / "images" / name).mkdir(parents=True, exist_ok=True)
-    days, rows = sighting_days(seed, species, animal, count), []
-    for picture, day in enumerate(days):
-        other = companion(animal, picture, individuals) if kind.pairs else None
-        light_of = day if kind.dated else None
-        pixels, sightings = draw_picture(seed, species, animal, picture, other, light_of)
-        path = f"images/{name}/{name}_{picture:03d}{kind.extension}"
-        (folder / path).write_bytes(encoded(pixels, kind.extension))
+    rows = []
+    for shot, place in _places(shots):
+        extension = SPECIES[shot.species].extension
+        pixels, sightings = draw_picture(seed, shot)
+        picture = f"images/{place}{extension}"
+        _put(folder / picture, encoded(pixels, extension, shot.quality))
         for seen in sightings:
-            is_named = seen.individual < individuals
-            row = {
-                "path": path,
-                "identity": _name(species, seen.individual) if is_named else UNKNOWN,
-                "species": species.replace("_", " "),
-                "orientation": seen.facing if kind.flanks else "top",
-                "date": str(FIRST_DAY + day),
-            }
-            rows.append(row | dict(zip(("x", "y", "width", "height"), seen.bbox, strict=True)))
+            mask = f"masks/{place}_{name_of(shot.species, seen.individual)}.png"
+            _put(folder / mask, encoded(seen.mask, ".png", shot.quality))
+            rows.append(_row(shot, seen, individuals) | {"path": picture, "mask": mask})
     _write(finished, json.dumps(rows))
     return rows
 
 
-def companion(animal: int, picture: int, individuals: int) -> int | None:
-    """Choose who else is in a picture; over all pictures everyone is chosen equally often."""
-    turn, rest = divmod(picture, PAIR_EVERY)
-    if rest != PAIR_EVERY - 1 or individuals < 2:
-        return None
-    return (animal + 1 + turn % (individuals - 1)) % individuals
+def _places(shots: Sequence[Shot]) -> Iterator[tuple[Shot, str]]:
+    """Name the pictures of an animal by station, day, encounter and number, not by the animal."""
+    for encounter, burst in groupby(shots, lambda shot: shot.encounter):
+        for number, shot in enumerate(burst, 1):
+            date = FIRST_DAY + shot.day
+            yield shot, f"station_{shot.station}/{date}_{encounter:04d}_{number}"
 
 
-def sighting_days(seed: int, species: str, animal: int, pictures: int) -> list[int]:
-    """Draw the days of an animal's pictures, in order, counted from the first day."""
-    number = number_of(species)
-    survey = np.random.default_rng([seed, _DATES, number]).choice(1460, SURVEY_DAYS, replace=False)
-    rng = np.random.default_rng([seed, _DATES, number, animal])
-    own = rng.choice(survey, DAYS_PER_INDIVIDUAL, replace=False)
-    return np.sort(rng.choice(own, pictures)).tolist()
+def _row(shot: Shot, seen: Sighting, individuals: int) -> dict:
+    """All that is known of an animal in a picture, but for the files."""
+    if seen.individual != shot.individual:
+        shot = beside(shot)
+    name, facts = name_of(shot.species, seen.individual), asdict(shot)
+    known = {column: _rounded(facts[column]) for column in KNOWN if column in facts}
+    return known | {
+        "species": shot.species.replace("_", " "),
+        "identity": name if seen.individual < individuals else UNKNOWN,
+        "animal": name,
+        "family": family_of(seen.individual),
+        "orientation": seen.facing,
+        "flank": seen.facing,
+        "date": str(FIRST_DAY + shot.day),
+        "hidden_by": shot.hidden_by if seen.hidden else "",
+        "hidden": _rounded(float(seen.hidden)),
+        "pixels": int(seen.pixels),
+        **dict(zip(("x", "y", "width", "height"), map(int, seen.bbox), strict=True)),
+    }
 
 
-def _name(species: str, animal: int) -> str:
-    return f"{species}_{animal:02d}"
+def _rounded(value: object) -> object:
+    return round(value, DIGITS) if isinstance(value, float) else value
+
+
+def name_of(species: str, individual: int) -> str:
+    """The name of an individual, also of one that the annotations call unknown."""
+    return f"{species}_{individual:02d}"
+
+
+def _put(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
 
 
 def _write(path: Path, text: str) -> None:

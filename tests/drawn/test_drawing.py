@@ -1,28 +1,31 @@
-"""The drawn animals: same seed, same pixels, and annotations that tell the truth."""
+"""A drawn dataset: same seed, same files, and annotations and a truth that agree with them."""
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
-from collections import Counter
+from dataclasses import replace
 
+import mlcroissant
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from megalib.drawn import drawing
-from megalib.drawn.animals.coats import TILE, cell_tile, stripe_tile, traits
-from megalib.drawn.animals.species import SPECIES, painted
-from megalib.drawn.drawing import ANNOTATIONS, UNFINISHED, draw
-from megalib.drawn.photographs.pictures import SIZES, draw_picture
-from megalib.drawn.photographs.placing import bounding_box
+from megalib.drawn import croissant, drawing
+from megalib.drawn.animals.species import SPECIES, family_of
+from megalib.drawn.drawing import ANNOTATIONS, CROISSANT, SETTINGS, TRUTH, UNFINISHED, draw
+from megalib.drawn.photographs.pictures import draw_picture
+from megalib.drawn.survey import FIRST_DAY, beside, plan
+from megalib.drawn.world import World
 from megalib.errors import UserError
 from megalib.files.places import ROOT
 from tests.conftest import DRAWN
 
 SEED = drawing.SEED
 ONE_PROCESS = {"workers": 1, **DRAWN}
+STRANGERS = 1  # a quarter of two, and at least one
 
 
 def digests(root):
@@ -31,26 +34,19 @@ def digests(root):
     return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
-def annotations(folder):
-    return pd.read_csv(folder / ANNOTATIONS, dtype=str)
+def table(folder, name=ANNOTATIONS):
+    return pd.read_csv(folder / name, keep_default_na=False)
 
 
-def test_sizes_serve_both_prepared_sizes():
-    assert min(min(size) for size in SIZES) > 518
-    assert len({round(w / h, 2) for w, h in SIZES}) >= 5
-    assert any(w > h for w, h in SIZES) and any(w < h for w, h in SIZES)
-
-
-@pytest.mark.parametrize("species", SPECIES)
-def test_same_seed_same_pixels(species):
-    first, _ = draw_picture(1, species, 2, 3)
-    painted.cache_clear()
-    draw_picture(1, species, 0, 0)
-    again, _ = draw_picture(1, species, 2, 3)
-    other, _ = draw_picture(2, species, 2, 3)
-    assert first.dtype == np.uint8 and first.shape[2] == 3
-    assert np.array_equal(first, again)
-    assert first.shape != other.shape or not np.array_equal(first, other)
+def shots_of(species):
+    """The shots of the small drawing, by the path of their pictures."""
+    shots = plan(SEED, species, DRAWN["individuals"], DRAWN["pictures"])
+    numbers, paths = {}, {}
+    for shot in shots:
+        numbers[shot.encounter] = number = numbers.get(shot.encounter, 0) + 1
+        name = f"{FIRST_DAY + shot.day}_{shot.encounter:04d}_{number}"
+        paths[f"images/station_{shot.station}/{name}{SPECIES[species].extension}"] = shot
+    return paths
 
 
 def test_number_of_processes_changes_nothing(drawn_animals, tmp_path):
@@ -62,101 +58,109 @@ def test_another_seed_gives_other_files_which_replace_what_is_there(drawn_animal
     before = digests(shutil.copytree(drawn_animals["turtle"], tmp_path, dirs_exist_ok=True))
     draw("turtle", tmp_path, seed=99, **ONE_PROCESS)
     after = digests(tmp_path)
-    assert after.keys() == before.keys()
-    assert all(after[path] != before[path] for path in before if path.endswith(".png"))
+    pictures = {digest for path, digest in after.items() if path.startswith("images")}
+    assert len(pictures) == 2 * DRAWN["pictures"] + 3 * STRANGERS
+    assert not pictures & set(before.values())
+    named = {*table(tmp_path)["path"], *table(tmp_path, TRUTH)["mask"]}
+    assert named == {path for path in after if path.endswith(".png")}, "nothing old is left"
 
 
 @pytest.mark.parametrize("species", SPECIES)
-def test_boxes_hold_the_animal(species):
-    for picture in range(3):
-        companion = 1 if species == "zebra" and picture == 2 else None
-        pixels, sightings = draw_picture(SEED, species, 0, picture, companion)
-        assert len(sightings) == 1 + (companion is not None)
-        for sighting in sightings:
-            x, y, w, h = sighting.bbox
-            assert sighting.mask.shape == pixels.shape[:2]
-            assert sighting.mask[y : y + h, x : x + w].sum() == sighting.mask.sum() > 0
-            rows, columns = np.nonzero(sighting.mask)
-            slack = 0.03 * max(w, h) + 1
-            assert rows.min() - y <= slack and columns.min() - x <= slack
+def test_annotations_and_truth_name_every_picture_of_every_animal(drawn_animals, species):
+    folder, shots = drawn_animals[species], shots_of(species)
+    rows, truth = table(folder), table(folder, TRUTH)
+    assert tuple(rows) == drawing.ANNOTATED and tuple(truth) == drawing.KNOWN
+    assert set(rows["path"]) == set(shots)
+    assert set(shots) == {p.relative_to(folder).as_posix() for p in folder.glob("images/*/*")}
+    assert set(truth["mask"]) == {
+        p.relative_to(folder).as_posix() for p in folder.glob("masks/*/*")
+    }
+    assert len(rows) == len(shots) + sum(shot.companion is not None for shot in shots.values())
+    shared = [name for name in rows if name in truth]
+    pd.testing.assert_frame_equal(rows[shared], truth[shared])
+    names = {f"{species}_{number:02d}" for number in range(DRAWN["individuals"])}
+    assert set(rows["identity"]) == names | {"unknown"}
+    own = truth["animal"].where(truth["animal"].isin(names), "unknown")
+    assert own.eq(truth["identity"]).all() and truth["animal"].nunique() == 2 + STRANGERS
+    assert not rows.duplicated(["path", "identity"]).any()
+    others = {ANNOTATIONS, TRUTH, CROISSANT, SETTINGS, "images", "masks"}
+    assert {path.name for path in folder.iterdir()} == others
+    assert rows["path"].is_monotonic_increasing, "the order of rows gives no stranger away"
 
 
-def test_box_margin_stops_at_the_edge():
-    mask = np.zeros((100, 200), np.uint8)
-    mask[0:50, 20:120] = 255
-    assert bounding_box(mask) == (17, 0, 106, 53)
+@pytest.mark.parametrize("species", SPECIES)
+def test_the_truth_is_what_the_survey_decided(drawn_animals, species):
+    shots = shots_of(species)
+    for row in table(drawn_animals[species], TRUTH).itertuples():
+        shot = shots[row.path]
+        if row.animal != f"{species}_{shot.individual:02d}":
+            shot = beside(shot)
+        assert row.animal == f"{species}_{shot.individual:02d}"
+        assert row.family == family_of(shot.individual)
+        assert row.date == str(np.datetime64("2019-06-01") + shot.day)
+        assert row.flank == shot.flank
+        for name in ("yaw", "pitch", "bend", "wet", "mud", "motion"):
+            assert getattr(row, name) == pytest.approx(getattr(shot, name), abs=1e-4), name
+        for name in ("day", "encounter", "station", "light", "scars"):
+            assert getattr(row, name) == getattr(shot, name), name
+        assert row.hidden_by in {"", shot.hidden_by}
 
 
-def test_each_animal_is_seen_on_several_days_and_days_show_several_pictures():
-    survey = [
-        drawing.sighting_days(SEED, "whale_shark", animal, drawing.PICTURES)
-        for animal in range(drawing.INDIVIDUALS)
-    ]
-    assert all(len(set(days)) >= 5 and days == sorted(days) for days in survey)
-    pictures = Counter(day for days in survey for day in days)
-    animals = Counter(day for days in survey for day in set(days))
-    assert np.mean(list(pictures.values())) > 5
-    assert np.mean(list(animals.values())) > 2
+@pytest.mark.parametrize("species", SPECIES)
+def test_boxes_masks_and_measured_truth_agree_with_the_pictures(drawn_animals, species):
+    folder = drawn_animals[species]
+    rows = table(folder).join(table(folder, TRUTH)[["hidden", "pixels", "mask"]])
+    for row in rows.itertuples():
+        with Image.open(folder / row.path) as picture, Image.open(folder / row.mask) as image:
+            assert picture.mode == "RGB" and image.mode == "L" and picture.size == image.size
+            assert picture.format == ("PNG" if species == "turtle" else "JPEG")
+            pixels, mask = np.asarray(picture), np.asarray(image)
+        x, y, width, height = row.x, row.y, row.width, row.height
+        assert 0 <= x < x + width <= mask.shape[1] and 0 <= y < y + height <= mask.shape[0]
+        inside = mask[y : y + height, x : x + width]
+        share = inside.sum() / mask.sum()
+        assert 0.6 < share <= 1, "the box holds the animal"
+        assert share == 1 or SPECIES[species].trunk, "and its legs, fins and tail, for most species"
+        y, x = np.nonzero(mask > 127)
+        assert row.pixels == pytest.approx(max(np.ptp(x), np.ptp(y)) + 1, abs=2)
+        assert 0 <= row.hidden < 0.9
+        if species == "turtle":
+            assert not pixels[mask == 0].any(), "segmented on black"
 
 
-def test_pictures_of_one_day_share_light_and_water():
-    """The hue at the rim differs between days far more than within a day; exposure does not."""
-
-    def rim(day, individual, picture):
-        pixels, _ = draw_picture(SEED, "whale_shark", individual, picture, day=day)
-        edge = np.concatenate([pixels[:20].reshape(-1, 3), pixels[-20:].reshape(-1, 3)])
-        return edge.mean(axis=0) / edge.mean()
-
-    days = np.array([[rim(day, k % 2, k) for k in range(4)] for day in (3, 14, 159, 265)])
-    within = days.std(axis=1).mean()
-    between = days.mean(axis=1).std(axis=0).mean()
-    assert between > 3 * within
-
-
-def test_one_animal_on_one_day_shows_one_side():
-    def side(individual, picture, day=None):
-        _, sightings = draw_picture(SEED, "whale_shark", individual, picture, day=day)
-        return sightings[0].facing
-
-    by_day = [[side(i, k, day) for k in range(2)] for i in range(6) for day in (1, 2)]
-    assert all(len(set(sides)) == 1 for sides in by_day)
-    assert len({sides[0] for sides in by_day}) == 2
-    assert len({side(i, k) for i in range(2) for k in range(2)}) == 2, "without a day, any side"
-
-
-def test_annotations_name_every_picture_of_every_animal(drawn_animals):
+def test_the_file_holds_the_picture_of_its_shot(drawn_animals):
     for species, folder in drawn_animals.items():
-        rows = annotations(folder)
-        named = rows[rows["identity"] != "unknown"]
-        assert named["identity"].nunique() == DRAWN["individuals"]
-        pictures = named["path"].groupby(named["identity"]).nunique()
-        assert (pictures >= DRAWN["pictures"]).all(), species
-        files = {path.relative_to(folder).as_posix() for path in folder.glob("images/*/*")}
-        assert set(rows["path"]) == files
-        for path in files:
-            with Image.open(folder / path) as image:
-                assert image.mode == "RGB" and min(image.size) > 518
-                assert image.format == ("PNG" if species == "turtle" else "JPEG")
-        others = {ANNOTATIONS, "drawing.json", "images"}
-        assert {path.name for path in folder.iterdir()} == others
-
-
-def test_some_leopards_could_not_be_identified_and_only_they(drawn_animals):
-    for species, folder in drawn_animals.items():
-        unknown = annotations(folder)["identity"] == "unknown"
-        assert (0 < unknown.sum() < (~unknown).sum()) == (species == "leopard")
-
-
-def test_the_picture_is_the_one_of_its_day_where_the_species_is_dated(drawn_animals):
-    for species, folder in drawn_animals.items():
-        row = annotations(folder).iloc[0]
-        day = int((np.datetime64(row["date"]) - drawing.FIRST_DAY).astype(int))
-        kind = SPECIES[species]
-        companion = drawing.companion(0, 0, DRAWN["individuals"]) if kind.pairs else None
-        pixels, _ = draw_picture(SEED, species, 0, 0, companion, day if kind.dated else None)
-        with Image.open(folder / row["path"]) as image:
+        path, shot = next(iter(shots_of(species).items()))
+        pixels, sightings = draw_picture(SEED, shot)
+        with Image.open(folder / path) as image:
             assert image.size == pixels.shape[1::-1]
-            assert np.abs(np.asarray(image).astype(int) - pixels).mean() < 4, species
+            assert np.abs(np.asarray(image).astype(int) - pixels).mean() < 8, species
+        mask = next(row.mask for row in table(folder, TRUTH).itertuples() if row.path == path)
+        with Image.open(folder / mask) as image:
+            assert np.array_equal(np.asarray(image), sightings[0].mask)
+
+
+def test_mist_hides_the_second_animal_too():
+    world = World(pairs=1.0)
+    shot = next(s for s in plan(SEED, "zebra", 8, 10, world) if s.companion is not None)
+    clear, misty = (
+        draw_picture(SEED, replace(shot, hidden_by=how, hidden=0.5))[1] for how in ("", "murk")
+    )
+    for before, after in zip(clear, misty, strict=True):
+        assert (after.mask <= before.mask).all()
+        assert after.hidden > before.hidden + 0.1
+
+
+def test_the_world_decides_what_is_drawn(drawn_animals, tmp_path):
+    world = replace(World(), muddy=0.0, obstructed=0.0, strangers=0.5, stranger_pictures=1)
+    draw("leopard", tmp_path, individuals=2, pictures=1, workers=1, world=world)
+    truth = table(tmp_path, TRUTH)
+    assert not truth["mud"].any() and not (truth["hidden_by"] != "").any()
+    assert list(table(tmp_path)["identity"]).count("unknown") == 1
+    settings = json.loads((tmp_path / SETTINGS).read_text())
+    assert settings["world"]["stranger_pictures"] == 1
+    usual = json.loads((drawn_animals["leopard"] / SETTINGS).read_text())
+    assert usual["world"]["stranger_pictures"] == World().stranger_pictures
 
 
 def test_an_unknown_species_is_refused_in_one_line(tmp_path):
@@ -165,34 +169,95 @@ def test_an_unknown_species_is_refused_in_one_line(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_stopped_drawing_goes_on_where_it_was(drawn_animals, tmp_path, monkeypatch):
-    def stop(*_args, **_kwargs):
+def stopped(monkeypatch, folder, **how):
+    """Draw turtles, but stop when all pictures are there."""
+
+    def stop(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(drawing.csv, "DictWriter", stop)
-        draw("turtle", tmp_path, **ONE_PROCESS)
-    assert not (tmp_path / ANNOTATIONS).exists()
-    first = {path: path.stat().st_mtime_ns for path in (tmp_path / "images/turtle_00").iterdir()}
+        patch.setattr(drawing, "_finish", stop)
+        draw("turtle", folder, **how, **ONE_PROCESS)
+    assert not (folder / ANNOTATIONS).exists()
+
+
+def test_a_stopped_drawing_goes_on_where_it_was(drawn_animals, tmp_path, monkeypatch):
+    stopped(monkeypatch, tmp_path)
+    rows = {
+        name: json.loads((tmp_path / UNFINISHED / f"{name}.json").read_text())
+        for name in ("turtle_00", "turtle_01", "turtle_02")
+    }
+    first = {tmp_path / row["path"] for row in rows["turtle_00"]}
+    before = {path: path.stat().st_mtime_ns for path in first}
     assert len(first) == DRAWN["pictures"]
-    (tmp_path / "images" / "turtle_01" / "turtle_01_000.png").write_bytes(b"half a picture")
+    (tmp_path / rows["turtle_01"][0]["path"]).write_bytes(b"half a picture")
     (tmp_path / UNFINISHED / "turtle_01.json").unlink()
     draw("turtle", tmp_path, **ONE_PROCESS)
     assert digests(tmp_path) == digests(drawn_animals["turtle"])
-    assert {path: path.stat().st_mtime_ns for path in first} == first
+    assert {path: path.stat().st_mtime_ns for path in first} == before
 
 
-@pytest.mark.parametrize("other", [{"seed": 99}, {"version": "older"}])
+@pytest.mark.parametrize(
+    "other", [{"seed": 99}, {"version": "older"}, {"world": replace(World(), night=0.5)}]
+)
 def test_a_stopped_drawing_of_other_settings_is_begun_anew(
     drawn_animals, tmp_path, monkeypatch, other
 ):
-    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
-        patch.setattr(drawing.csv, "DictWriter", lambda *_, **__: 1 / 0)
-        draw("turtle", tmp_path, **other, **ONE_PROCESS)
+    stopped(monkeypatch, tmp_path, **other)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
     draw("turtle", tmp_path, **ONE_PROCESS)
     assert digests(tmp_path) == digests(drawn_animals["turtle"])
-    assert all(path.stat().st_mtime_ns > time for path, time in before.items())
+    still = [path for path in before if path.exists()]
+    assert all(path.stat().st_mtime_ns > before[path] for path in still)
+
+
+@pytest.mark.parametrize("species", SPECIES)
+def test_the_description_is_croissant_and_reads_the_tables_back(drawn_animals, species):
+    folder = drawn_animals[species]
+    dataset = mlcroissant.Dataset(jsonld=folder / CROISSANT)
+    issues = dataset.metadata.ctx.issues
+    assert not issues.errors and not issues.warnings
+    assert dataset.metadata.conforms_to == ["http://mlcommons.org/croissant/1.1"]
+    assert dataset.metadata.license == [croissant.LICENCE]
+    for name in (ANNOTATIONS, TRUTH):
+        record_set = name.removesuffix(".csv")
+        read = [
+            {field.split("/")[1]: cell.decode() if isinstance(cell, bytes) else cell
+             for field, cell in record.items()}
+            for record in dataset.records(record_set)
+        ]  # fmt: skip
+        expected = table(folder, name)
+        read = pd.DataFrame(read).fillna({"hidden_by": ""})
+        read["date"] = read["date"].dt.strftime("%Y-%m-%d")
+        pd.testing.assert_frame_equal(read[list(expected)], expected, check_dtype=False)
+    paths = set()
+    for record in dataset.records("pictures"):
+        paths.add(record["pictures/path"].decode())
+        with Image.open(folder / record["pictures/path"].decode()) as image:
+            assert record["pictures/image"].size == image.size
+    assert paths == set(table(folder)["path"])
+
+
+def test_a_changed_table_has_another_digest_than_described(drawn_animals):
+    for folder in drawn_animals.values():
+        files = json.loads((folder / CROISSANT).read_text())["distribution"]
+        for name in (ANNOTATIONS, TRUTH):
+            told = next(file["sha256"] for file in files if file["@id"] == name)
+            assert told == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+
+
+def test_the_card_names_every_column_and_the_defaults():
+    card = (ROOT / "megalib" / "drawn" / "README.md").read_text()
+    for column in croissant.COLUMNS:
+        assert f"`{column}`" in card, column
+    assert set(drawing.ANNOTATED) | set(drawing.KNOWN) == set(croissant.COLUMNS)
+    for number in (drawing.INDIVIDUALS, drawing.PICTURES, drawing.SEED):
+        assert str(number) in card
+    assert croissant.LICENCE in card
+    world = World()
+    assert (world.strangers, world.stranger_pictures, world.visited) == (0.25, 3, 3)
+    assert f"{world.stations} camera stations" in card and world.days == 3 * 365 + 1
+    assert f"bursts of 2 to {world.longest_burst}" in card
 
 
 LOADED = """
@@ -208,31 +273,3 @@ def test_drawing_needs_nothing_of_the_rest():
     command = [sys.executable, "-c", LOADED]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
-
-
-def test_tiles_are_periodic():
-    rng = np.random.default_rng(0)
-    for tile in (stripe_tile(rng), *cell_tile(rng)[:2]):
-        assert tile.shape == (TILE, TILE) and tile.dtype == np.float32
-        inner = np.abs(np.diff(tile, axis=0)).max()
-        assert np.abs(tile[0] - tile[-1]).max() <= 1.5 * inner
-
-
-def test_traits_are_individual_and_do_not_depend_on_the_others():
-    own = [traits(1, 0, i) for i in range(12)]
-    assert len({round(t.scale, 3) for t in own}) == 12
-    assert max(t.scale for t in own) / min(t.scale for t in own) > 1.8
-    assert all(abs(c - 1) <= 0.12 for t in own for c in t.tint)
-    assert own[3] == traits(1, 0, 3) != traits(2, 0, 3)
-
-
-def test_coats_agree_among_pictures_and_differ_among_individuals():
-    """The share of dark coat varies more between turtles than between pictures of one."""
-
-    def darkness(individual, picture):
-        pixels, sightings = draw_picture(SEED, "turtle", individual, picture)
-        animal = pixels[sightings[0].mask > 200].astype(float).mean(axis=1)
-        return (animal < 0.8 * animal.mean()).mean()
-
-    share = np.array([[darkness(i, k) for k in range(5)] for i in range(6)])
-    assert share.mean(axis=1).std() > 1.2 * share.std(axis=1).mean()

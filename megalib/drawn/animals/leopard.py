@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.random import Generator
 
-from megalib.drawn.animals.coats import Traits, cell_tile, look_up, pattern_space
+from megalib.drawn.animals.coats import CELLS, Traits, cell_tile, densities, look_up, pattern_space
 from megalib.drawn.animals.shapes import Piece, bend, limb, swing, turn, walk
 from megalib.drawn.animals.sheets import Sheets, dab, eye, finish, grid, line, points
 from megalib.drawn.pixels import flood, mix, smoothstep, soft_noise
@@ -22,35 +22,36 @@ GROUND = 402.0
 LEFT = 40  # the tail reaches left of the frame, so sheets start at this margin
 
 
-def coat(rng: Generator, own: Traits) -> Sheets:
+def coat(rng: Generator, kin: Generator, own: Traits) -> Sheets:
     """Paint a leopard's sheets: rosettes on the body, spots on head and legs, rings on the tail."""
     x, y = grid(640, 440)
-    near, _, _ = cell_tile(rng)
+    near, _, _ = cell_tile(rng, kin)
     blotch = soft_noise(rng, x.shape, 13)
-    shift = 400 * rng.random(2)
+    start = CELLS * kin.random(2)
+    density = densities(rng, kin, x.shape, own)
     sheets = {}
     for name in ("body", "legs", "tail"):
         ground = flood((440, 640), (0.93, 0.83, 0.60))
         ground = mix(ground, (0.82, 0.52, 0.22), own.tone)
         ground = mix(ground, (0.66, 0.42, 0.20), 0.45 * smoothstep(190, 120, y))
         ground = mix(ground, (0.96, 0.91, 0.80), smoothstep(226, 262, y) * (name == "body"))
-        cell = {"body": 54.0, "legs": 36.0, "tail": 36.0}[name]
+        cell = {"body": 80.0, "legs": 54.0, "tail": 54.0}[name]
         head = smoothstep(470, 520, x) * (name == "body")
-        u, v = pattern_space(x + shift[0], y + shift[1], cell, own)
+        u, v = pattern_space(x, y, cell, own, start)
         big = look_up(near, u, v) + 0.09 * blotch
-        ring = 0.34 + 0.08 * own.density
-        thickness = 0.12 + 0.07 * own.density
+        ring = 0.34 + 0.11 * density
+        thickness = 0.13 + 0.08 * density
         rosette = smoothstep(thickness + 0.05, thickness - 0.05, np.abs(big - ring))
-        rosette *= smoothstep(-0.75, -0.35, blotch + 0.25 * own.density)
+        rosette *= smoothstep(-0.75, -0.35, blotch + 0.5 * density)
         inside = smoothstep(ring, ring - 0.1, big)
-        u, v = pattern_space(x + shift[1], y + shift[0], 20.0, own, 0.7)
+        u, v = pattern_space(x, y, 30.0, own, start[::-1], 0.7)
         small = look_up(near, u, v) + 0.05 * blotch
-        spots = smoothstep(0.34, 0.24, small - 0.07 * own.density)
-        solid = smoothstep(0.42, 0.32, big - 0.07 * own.density)
+        spots = smoothstep(0.34, 0.24, small - 0.1 * density)
+        solid = smoothstep(0.42, 0.32, big - 0.12 * density)
         mark = rosette * (1 - head) + spots * head if name == "body" else solid
         if name == "body":
             ground = mix(ground, (0.66, 0.41, 0.18), 0.75 * inside * (1 - head))
-        rgb = mix(ground, (0.11, 0.08, 0.06), 0.94 * mark)
+        rgb = mix(ground, (0.11, 0.08, 0.06), 0.96 * mark)
         opacity = None
         if name == "body":
             _face(rgb)
@@ -90,14 +91,14 @@ def pose(rng: Generator) -> list[Piece]:
 
     curl = [rng.uniform(-0.5, 1.0), *rng.uniform(-0.15, 0.5, 4)]
     radii = [15, 12, 11, 10, 10, 9]
-    legs = walk({"hind": HIND, "front": FRONT}, GROUND, rng)
+    legs = walk({"hind": HIND, "front": FRONT}, GROUND, 22, rng)
     ear = turn(EAR, EAR[0], flick)
     far_ear = turn(EAR + [30, -4], EAR[0] + [30, 0], 0.25 + flick)
     return [
-        *[leg for leg in legs if leg.far],
-        Piece(limb(TAIL + [LEFT, 0], radii), limb(swing(TAIL, curl), radii), "tail"),
-        Piece(EAR, body(far_ear), "body"),
-        Piece(BODY, body(BODY), "body"),
-        *[leg for leg in legs if not leg.far],
-        Piece(EAR, body(ear), "body", lift=7),
+        *legs[:2],
+        Piece(limb(TAIL + [LEFT, 0], radii), limb(swing(TAIL, curl), radii), "tail", 0, 0.9),
+        Piece(EAR, body(far_ear), "body", -14, 0.1),
+        Piece(BODY, body(BODY), "body", 0, 0.7),
+        *legs[2:],
+        Piece(EAR, body(ear), "body", 22, 0.1),
     ]

@@ -11,11 +11,10 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from megalib.drawn.pixels import mix, smoothstep
+from megalib.drawn.pixels import smoothstep
 
 SUBPIXEL_BITS = 4  # cv2 draws polygons at a sixteenth of a pixel
 MAP_STEP = 12  # the map from picture to coat is computed at every twelfth pixel
-RELIEF_STEP = 3  # shading is smooth, so a third of the resolution is enough
 
 Point = tuple[float, float]
 Size = tuple[int, int]  # width and height in pixels
@@ -29,8 +28,8 @@ class Piece:
     rest: np.ndarray  # control points of the closed outline at rest, float (n, 2)
     posed: np.ndarray  # the same points in the pose, float (n, 2)
     sheet: str  # name of the coat sheet
-    far: bool = False  # whether it is on the side turned away from the viewer, hence in shade
-    lift: float = 0.0  # height of a part that lies upon the others; 0 for one that grows out
+    depth: float = 0.0  # of its middle plane, towards the viewer, in pixels of the sheet
+    round: float = 0.6  # its thickness as a share of that of a round body, 0 for a plate
 
 
 @dataclass(frozen=True)
@@ -86,13 +85,17 @@ def limb(joints: np.ndarray, radii: list[float], cap: float = 0.8) -> np.ndarray
 
 
 def walk(
-    legs: dict[str, tuple[np.ndarray, list[float], float]], ground: float, rng: Generator
+    legs: dict[str, tuple[np.ndarray, list[float], float]],
+    ground: float,
+    apart: float,
+    rng: Generator,
 ) -> list[Piece]:
-    """Pose four legs somewhere in a walk.
+    """Pose four legs somewhere in a walk, the two of the far side first.
 
     Args:
         legs: For "hind" and "front": joints, radii, and the sense in which the knee bends.
         ground: Height of the ground, on which resting feet stand.
+        apart: Distance of the legs of one side from the middle of the body.
         rng: Source of phase and length of the step.
     """
     step, phase = rng.uniform(0.05, 0.34), rng.uniform(0, 2 * np.pi)
@@ -103,13 +106,12 @@ def walk(
         lifted = max(0.0, np.cos(beat)) * min(1, 3 * step)
         angles = [-step * np.sin(beat), 0.35 * lifted, knee * 0.8 * lifted, 0.5 * lifted]
         posed = swing(joints, angles[: len(joints) - 1])
-        rest_ground = ground - 12 * far
         if lifted < 0.15:  # a standing leg reaches the ground
             top, foot = posed[0, 1], posed[-1, 1]
-            reach = (rest_ground - (ground - joints[-1, 1]) - top) / (foot - top)
+            reach = (joints[-1, 1] - top) / (foot - top)
             posed[:, 1] = top + (posed[:, 1] - top) * reach
-        posed[:, 0] += 8 * far
-        pieces.append(Piece(limb(joints, radii), limb(posed, radii), "legs", far))
+        depth = -apart if far else apart
+        pieces.append(Piece(limb(joints, radii), limb(posed, radii), "legs", depth, 0.55))
     return pieces
 
 
@@ -150,88 +152,3 @@ def fill(shape: tuple[int, int], outline: np.ndarray) -> np.ndarray:
     fixed = np.round(outline * 2**SUBPIXEL_BITS).astype(np.int32)
     cv2.fillPoly(mask, [fixed], 255, cv2.LINE_AA, SUBPIXEL_BITS)
     return mask
-
-
-def render(
-    pieces: list[Piece], sheets: dict[str, np.ndarray], place: Map, size: Size, light: Light
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw an animal.
-
-    Args:
-        pieces: Its parts, those behind first.
-        sheets: Coats, uint8 (h, w, 4), RGB and opacity.
-        place: Moves points of the animal's frame into the picture.
-        size: Of the picture.
-        light: That falls on the animal.
-
-    Returns:
-        Colours, float32 (height, width, 3), 0 to 1, and opacity, float32 (height, width), 0 to 1.
-    """
-    width, height = size
-    colour = np.zeros((height, width, 3), np.float32)
-    opacity = np.zeros((height, width), np.float32)
-    for far in (True, False):
-        layer = [p for p in pieces if p.far == far]
-        if layer:
-            flat, cover, relief = _paint(layer, sheets, place, size)
-            lit = flat * _shade(relief, light, size, 0.62 if far else 1.0)
-            colour = mix(colour, lit, cover)
-            opacity += cover * (1 - opacity)
-    return np.clip(colour, 0, 1), opacity
-
-
-def _paint(
-    pieces: list[Piece], sheets: dict[str, np.ndarray], place: Map, size: Size
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lay the coats over one layer of parts: flat colours, opacity and relief (coarse)."""
-    width, height = size
-    flat = np.zeros((height, width, 3), np.float32)
-    cover = np.zeros((height, width), np.float32)
-    relief = np.zeros((-(-height // RELIEF_STEP), -(-width // RELIEF_STEP)), np.float32)
-    for piece in pieces:
-        posed = place(piece.posed)
-        outline = spline(posed)
-        x, y = np.clip(np.floor(outline.min(0)).astype(int) - 1, 0, [width, height])
-        right, bottom = np.clip(np.ceil(outline.max(0)).astype(int) + 2, 0, [width, height])
-        if right - x < 2 or bottom - y < 2:
-            continue
-        mask = fill((bottom - y, right - x), outline - [x, y])
-        lookup = dense_map(thin_plate(posed, piece.rest), x, y, right - x, bottom - y)
-        edge = {"interpolation": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
-        coat = cv2.remap(sheets[piece.sheet], lookup, None, **edge)
-        alpha = mask.astype(np.float32) * coat[..., 3] * (1 / 255**2)
-        here = (slice(y, bottom), slice(x, right))
-        rgb = coat[..., :3] * np.float32(1 / 255)
-        flat[here] = mix(flat[here].copy(), rgb, alpha)
-        cover[here] += alpha * (1 - cover[here])
-        _raise(relief, outline / RELIEF_STEP, piece.lift / RELIEF_STEP)
-    return flat, cover, relief
-
-
-def _raise(relief: np.ndarray, outline: np.ndarray, lift: float) -> None:
-    """Add one part to the relief, its cross-section a half circle."""
-    x, y = np.clip(np.floor(outline.min(0)).astype(int) - 1, 0, relief.shape[::-1])
-    right, bottom = np.clip(np.ceil(outline.max(0)).astype(int) + 2, 0, relief.shape[::-1])
-    mask = fill((bottom - y, right - x), outline - [x, y])
-    depth = cv2.distanceTransform(np.where(mask > 127, 255, 0).astype(np.uint8), cv2.DIST_L2, 5)
-    radius = max(float(depth.max()), 1.0)
-    bulge = radius * np.sqrt(np.maximum(0, 1 - (1 - depth / radius) ** 2))
-    here = (slice(y, bottom), slice(x, right))
-    if lift:
-        relief[here] = np.where(depth > 0, 0.6 * bulge + lift, relief[here])
-    else:
-        relief[here] = np.maximum(relief[here], bulge)
-
-
-def _shade(relief: np.ndarray, light: Light, size: Size, tone: float) -> np.ndarray:
-    """Turn a relief into RGB light: Lambert's law and a sky above, times `tone`."""
-    soft = 0.5 * cv2.GaussianBlur(relief, (0, 0), 1.6) + 0.5 * cv2.GaussianBlur(relief, (0, 0), 5)
-    slope_x = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=1 / 8)
-    slope_y = cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=1 / 8)
-    length = np.sqrt(slope_x**2 + slope_y**2 + 1)
-    right, down, front = light.direction
-    direct = np.maximum(0, (front - right * slope_x - down * slope_y) / length)
-    around = 0.72 + 0.28 * slope_y / length
-    shade = [tone * (s * direct + a * around) for s, a in zip(light.sun, light.sky, strict=True)]
-    grid = (relief.shape[1] * RELIEF_STEP, relief.shape[0] * RELIEF_STEP)
-    return cv2.resize(cv2.merge(shade), grid)[: size[1], : size[0]]

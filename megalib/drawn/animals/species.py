@@ -17,21 +17,23 @@ from megalib.drawn.animals.sheets import Sheets
 class Species:
     """How one species is drawn, and what its pictures are like."""
 
-    coat: Callable[[Generator, Traits], Sheets]  # paints an individual by its traits
+    coat: Callable[[Generator, Generator, Traits], Sheets]  # of an animal, its family, its traits
     pose: Callable[[Generator], list[Piece]]  # the animal faces right
     extension: str = ".jpg"  # or ".png" for animals segmented on black
     pairs: bool = False  # whether some pictures hold two animals
-    strangers: bool = False  # whether some animals could not be identified
-    dated: bool = False  # whether pictures of one day resemble each other
+    cut: bool = False  # whether pictures have been cut to the animal and a little around it
+    trunk: bool = False  # whether boxes and cuts leave out legs, fins and tail
     flanks: bool = True  # whether pictures show a flank, rather than the animal from above
 
 
-_COAT = 1  # a word that tells the generator of coats from those of pictures and days
+FAMILY = 3  # animals of a family, numbered one after another
+# Words that tell the generators of coats from those of all else.
+_COAT, _FAMILY = 1, 12
 SPECIES = {
     "zebra": Species(zebra.coat, zebra.pose, pairs=True),
-    "leopard": Species(leopard.coat, leopard.pose, strangers=True),
+    "leopard": Species(leopard.coat, leopard.pose, cut=True, trunk=True),
     "turtle": Species(turtle.coat, turtle.pose, extension=".png", flanks=False),
-    "whale_shark": Species(whale_shark.coat, whale_shark.pose, dated=True),
+    "whale_shark": Species(whale_shark.coat, whale_shark.pose, trunk=True),
 }
 
 
@@ -40,9 +42,16 @@ def number_of(species: str) -> int:
     return list(SPECIES).index(species)
 
 
+def family_of(individual: int) -> int:
+    """The number of an animal's family."""
+    return individual // FAMILY
+
+
 @lru_cache(maxsize=64)
 def painted(seed: int, species: str, individual: int, side: int) -> Sheets:
-    """The coat of one side (0 right, 1 left) of an individual."""
-    number = number_of(species)
-    rng = np.random.default_rng([seed, _COAT, number, individual, side])
-    return SPECIES[species].coat(rng, traits(seed, number, individual))
+    """The coat of one side (0 right, 1 left) of an individual; relatives have similar ones."""
+    number, family = number_of(species), family_of(individual)
+    own = np.random.default_rng([seed, _COAT, number, individual, side])
+    kin = np.random.default_rng([seed, _FAMILY, number, family, side])
+    looks = traits(seed, number, family, individual, side)
+    return SPECIES[species].coat(own, kin, looks)

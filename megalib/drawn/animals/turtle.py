@@ -5,7 +5,15 @@ from functools import cache
 import numpy as np
 from numpy.random import Generator
 
-from megalib.drawn.animals.coats import Traits, cell_tile, look_up, pattern_space, stripe_tile
+from megalib.drawn.animals.coats import (
+    CELLS,
+    Traits,
+    cell_tile,
+    densities,
+    look_up,
+    pattern_space,
+    stripe_tile,
+)
 from megalib.drawn.animals.shapes import Piece, limb, spline, swing
 from megalib.drawn.animals.sheets import Sheets, dab, eye, finish, grid, points
 from megalib.drawn.pixels import flood, mix, scaled, smoothstep, soft_noise
@@ -48,20 +56,22 @@ def _scutes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return second - first, centres[nearest, 0], centres[nearest, 1]
 
 
-def coat(rng: Generator, own: Traits) -> Sheets:
+def coat(rng: Generator, kin: Generator, own: Traits) -> Sheets:
     """Paint a turtle's sheets: streaked scutes on the shell, plates on head and flippers."""
     x, y = grid(640, 600)
-    near, second, number = cell_tile(rng)
-    streaks = stripe_tile(rng)
+    near, second, number = cell_tile(rng, kin)
+    streaks = stripe_tile(rng, kin)
+    start = CELLS * kin.random(2)
+    density = densities(rng, kin, x.shape, own)
     seam, cx, cy = _scutes()
     # Streaks radiate from the inner edge of every scute.
     angle = np.arctan2(y - cy, x - cx + 18) + own.angle
     radius = np.hypot(y - cy, x - cx + 18)
     u, v = 12 / own.scale * angle / (2 * np.pi), radius / (60 * own.scale * own.stretch)
-    ray = look_up(streaks, u + cx * 0.13, v + cy * 0.17)
-    bu, bv = pattern_space(x, y, 54, own)
+    ray = look_up(streaks, u + cx * 0.13 + start[0], v + cy * 0.17)
+    bu, bv = pattern_space(x, y, 54, own, start)
     blotch = 1 - 2 * look_up(near, bu, bv)
-    dark = smoothstep(-0.35, 0.35, 0.5 * ray + 1.3 * blotch + 0.8 * own.density - 0.15)
+    dark = smoothstep(-0.35, 0.35, 0.5 * ray + 1.3 * blotch + 0.8 * density - 0.15)
     shell = flood((600, 640), (0.93, 0.78, 0.46))
     shell = mix(shell, (0.74, 0.40, 0.15), own.tone)
     shell = mix(shell, (0.62, 0.36, 0.15), 0.5 * smoothstep(0, 1, soft_noise(rng, x.shape, 60)))
@@ -69,10 +79,10 @@ def coat(rng: Generator, own: Traits) -> Sheets:
     shell = mix(shell, (0.13, 0.08, 0.05), 0.85 * smoothstep(4.5, 1.5, seam))
     shell = mix(shell, (0.95, 0.82, 0.58), 0.35 * smoothstep(3, 6, seam) * smoothstep(10, 6, seam))
 
-    u, v = pattern_space(x, y, 32, own, 0.8)
+    u, v = pattern_space(x, y, 32, own, start[::-1], 0.8)
     gap = look_up(second, u, v) - look_up(near, u, v)
     tone = look_up(number, u, v, smooth=False)
-    plate = smoothstep(0.10, 0.22, gap - 0.05 * own.density)
+    plate = smoothstep(0.10, 0.22, gap - 0.05 * density)
     skin = flood((600, 640), (0.92, 0.83, 0.62))
     brown = scaled(flood(x.shape, (0.40, 0.28, 0.17)), 0.7 + 0.6 * tone)
     skin = mix(skin, brown, plate)
@@ -94,7 +104,7 @@ def pose(rng: Generator) -> list[Piece]:
         joints, radii = part
         rest, posed = limb(joints, radii, 1.0), limb(swing(joints, angles), radii, 1.0)
         # The right flipper is the left one's mirror image at rest, too: both have their own plates.
-        return Piece(*(mirrored(p) if mirror else p for p in (rest, posed)), "skin")
+        return Piece(*(mirrored(p) if mirror else p for p in (rest, posed)), "skin", -8, 0.3)
 
     stroke = rng.uniform(-0.55, 0.35)
     pieces = [moved(TAIL, [0.0, float(rng.uniform(-0.4, 0.4))], False)]
@@ -105,4 +115,4 @@ def pose(rng: Generator) -> list[Piece]:
         pieces.append(moved(PADDLE, [kick, 0.3 * kick], mirror))
     look = float(rng.uniform(-0.28, 0.28))
     pieces.append(moved(NECK, [look, 0.6 * look], False))
-    return [*pieces, Piece(SHELL, SHELL, "shell", lift=22)]
+    return [*pieces, Piece(SHELL, SHELL, "shell", 0, 0.4)]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.random import Generator
 
-from megalib.drawn.animals.coats import Traits, cell_tile, look_up, pattern_space
+from megalib.drawn.animals.coats import CELLS, Traits, cell_tile, densities, look_up, pattern_space
 from megalib.drawn.animals.shapes import Piece, bend, turn
 from megalib.drawn.animals.sheets import Sheets, dab, eye, finish, grid, line, points
 from megalib.drawn.pixels import flood, mix, smoothstep, soft_noise
@@ -25,29 +25,30 @@ PECTORAL = points(
 PELVIC = points(336, 240, 312, 258, 292, 278, 290, 288, 306, 284, 346, 260, 362, 248)
 
 
-def coat(rng: Generator, own: Traits) -> Sheets:
+def coat(rng: Generator, kin: Generator, own: Traits) -> Sheets:
     """Paint a whale shark's sheet: pale spots between pale bars, a white belly."""
     x, y = grid(860, 420)
-    near, _, number = cell_tile(rng)
-    shift = 400 * rng.random(2)
-    rgb = flood((420, 860), (0.50, 0.58, 0.58))
+    near, _, number = cell_tile(rng, kin)
+    start = CELLS * kin.random(2)
+    density = densities(rng, kin, x.shape, own)
+    rgb = flood((420, 860), (0.42, 0.50, 0.52))
     rgb = mix(rgb, (0.12, 0.18, 0.30), own.tone)
     rgb = mix(rgb, (0.17, 0.24, 0.32), 0.6 * smoothstep(190, 120, y))
     rgb = mix(rgb, (0.36, 0.45, 0.48), 0.3 * smoothstep(0, 1, soft_noise(rng, x.shape, 70)))
     pale = (0.93, 0.95, 0.90)
-    u, v = pattern_space(x + shift[0], y + shift[1], 60.0, own)
-    size = 0.27 + 0.11 * own.density + 0.10 * (look_up(number, u, v, smooth=False) - 0.5)
+    u, v = pattern_space(x, y, 84.0, own, start)
+    size = 0.27 + 0.14 * density + 0.10 * (look_up(number, u, v, smooth=False) - 0.5)
     spots = smoothstep(size + 0.06, size - 0.06, look_up(near, u, v))
-    u, v = pattern_space(x + shift[1], y + shift[0], 32.0, own, 0.6)
-    freckles = smoothstep(0.36, 0.25, look_up(near, u, v) - 0.07 * own.density)
+    u, v = pattern_space(x, y, 46.0, own, start[::-1], 0.6)
+    freckles = smoothstep(0.36, 0.25, look_up(near, u, v) - 0.1 * density)
     head = smoothstep(620, 690, x)
-    bars, _ = pattern_space(x + shift[0], y, 84.0, own)
+    bars, _ = pattern_space(x, y, 120.0, own, start)
     wave = np.cos(2 * np.pi * bars) + 0.2 * soft_noise(rng, x.shape, 50)
     bar = 0.38 * smoothstep(0.62, 0.95, wave)
     belly = 256 - 0.0002 * (x - 640) ** 2
     below = smoothstep(belly - 16, belly + 10, y)
     rgb = mix(rgb, pale, bar * (1 - head))
-    rgb = mix(rgb, pale, 0.92 * (spots * (1 - head) + freckles * head))
+    rgb = mix(rgb, pale, 0.96 * (spots * (1 - head) + freckles * head))
     fins = finish(rng, rgb, own)
     for height, dip in ((150, 6), (186, 2)):
         ridge = points(200, 176, 380, height + 6, 560, height - dip, 700, height)
@@ -77,11 +78,11 @@ def pose(rng: Generator) -> list[Piece]:
     pectoral = turn(PECTORAL, np.array([630.0, 262.0]), fin)
     far = turn(PECTORAL * [0.8, 0.72] + [146, 72], np.array([640.0, 262.0]), 0.15 + 0.7 * fin)
     return [
-        Piece(PECTORAL, body(far), "fins", far=True),
-        Piece(PELVIC, body(PELVIC), "fins"),
-        Piece(SECOND, body(SECOND), "fins"),
-        Piece(DORSAL, body(DORSAL), "fins"),
-        Piece(TAIL, body(TAIL), "fins"),
-        Piece(BODY, body(BODY), "body"),
-        Piece(PECTORAL, body(pectoral), "fins", lift=14),
+        Piece(PECTORAL, body(far), "fins", -46, 0.05),
+        Piece(PELVIC, body(PELVIC), "fins", 18, 0.05),
+        Piece(SECOND, body(SECOND), "fins", 0, 0.1),
+        Piece(DORSAL, body(DORSAL), "fins", 0, 0.1),
+        Piece(TAIL, body(TAIL), "fins", 0, 0.1),
+        Piece(BODY, body(BODY), "body", 0, 0.8),
+        Piece(PECTORAL, body(pectoral), "fins", 50, 0.1),
     ]

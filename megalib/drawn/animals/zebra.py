@@ -3,7 +3,14 @@
 import numpy as np
 from numpy.random import Generator
 
-from megalib.drawn.animals.coats import Traits, look_up, pattern_space, stripe_tile
+from megalib.drawn.animals.coats import (
+    CELLS,
+    Traits,
+    densities,
+    look_up,
+    pattern_space,
+    stripe_tile,
+)
 from megalib.drawn.animals.shapes import Piece, bend, dense_map, limb, swing, thin_plate, turn, walk
 from megalib.drawn.animals.sheets import Sheets, dab, eye, finish, grid, line, points
 from megalib.drawn.pixels import flood, mix, smoothstep, soft_noise
@@ -39,18 +46,19 @@ UNROLLED = (
 )
 
 
-def coat(rng: Generator, own: Traits) -> Sheets:
+def coat(rng: Generator, kin: Generator, own: Traits) -> Sheets:
     """Paint a zebra's sheets."""
     x, y = grid(640, 560)
-    tile = stripe_tile(rng)
+    tile = stripe_tile(rng, kin)
     unrolled = dense_map(thin_plate(*UNROLLED), 0, 0, 640, 560)
-    shift = 400 * rng.random(2)
+    start = CELLS * kin.random(2)
+    density = densities(rng, kin, x.shape, own)
     sheets = {}
     body = (unrolled[..., 0], unrolled[..., 1])
     for name, (s, t), cell in (("body", body, 50.0), ("legs", (y, x), 32.0)):
-        u, v = pattern_space(s + shift[0], t + shift[1], cell, own, 0.75)
+        u, v = pattern_space(s, t, cell, own, start, 0.75)
         wave = look_up(tile, u, v)
-        dark = smoothstep(-0.22, 0.22, wave + 0.7 * own.density)
+        dark = smoothstep(-0.22, 0.22, wave + 0.7 * density)
         cream = flood((560, 640), (0.95, 0.92, 0.85))
         cream = mix(cream, (0.86, 0.70, 0.50), 0.8 * own.tone)
         dust = smoothstep(0.2, 1, soft_noise(rng, x.shape, 90))
@@ -93,15 +101,15 @@ def pose(rng: Generator) -> list[Piece]:
 
     tail = limb(TAIL, [12, 8, 7, 13], 1.6)
     swung = limb(swing(TAIL, [*sway, 0.3 * sway[0]]), [12, 8, 7, 13], 1.6)
-    legs = walk({"hind": HIND, "front": FRONT}, GROUND, rng)
+    legs = walk({"hind": HIND, "front": FRONT}, GROUND, 22, rng)
     ear = turn(EAR, EAR[0], flick)
     far_ear = turn(EAR + [17, 2], EAR[0], 0.32 + flick)
     return [
-        *[leg for leg in legs if leg.far],
+        *legs[:2],
         Piece(tail, swung, "tail"),
-        Piece(EAR, body(far_ear), "body"),
-        Piece(MANE, body(MANE), "body"),
+        Piece(EAR, body(far_ear), "body", -12, 0.1),
+        Piece(MANE, body(MANE), "body", 0, 0.2),
         Piece(BODY, body(BODY), "body"),
-        *[leg for leg in legs if not leg.far],
-        Piece(EAR, body(ear), "body", lift=8),
+        *legs[2:],
+        Piece(EAR, body(ear), "body", 20, 0.1),
     ]

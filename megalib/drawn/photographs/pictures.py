@@ -1,90 +1,124 @@
-"""Pictures: an animal in a scene, with pose, light, lens and sensor of its own.
+"""Pictures: a shot of the survey as pixels, with the mask of each animal in it.
 
-Every picture is a pure function of (seed, species, individual, picture, day), so that neither the
-order of drawing nor the number of processes can change a pixel.
+Every picture is a pure function of the seed and its shot, so that neither the order of drawing nor
+the number of processes can change a pixel.
 """
 
+from dataclasses import dataclass
+
+import cv2
 import numpy as np
 from numpy.random import Generator
 
-from megalib.drawn.animals.shapes import Light, Size
-from megalib.drawn.animals.species import number_of
-from megalib.drawn.photographs import camera, placing
-from megalib.drawn.photographs.placing import Sighting
-from megalib.drawn.pixels import mix
-from megalib.drawn.places import land, sea
+from megalib.drawn.animals import depth
+from megalib.drawn.animals.condition import weathered
+from megalib.drawn.animals.sheets import Sheets
+from megalib.drawn.animals.species import SPECIES, number_of, painted
+from megalib.drawn.photographs import camera, hiding, placing
+from megalib.drawn.places import growth, stations
 from megalib.drawn.places.scenes import Scene
+from megalib.drawn.survey import Shot, beside
 
-VEIL = 0.5  # the background pales, so that the animal stands out as on a plate of a field guide
 # Width and height; the shorter side is above 518, the larger of the two prepared sizes.
-SIZES = (
-    *((720, 540), (768, 576), (800, 560), (840, 560), (880, 550), (960, 540)),
-    *((600, 600), (640, 540), (660, 600), (540, 720), (560, 700), (576, 720)),
-)
-PAIR_SIZE = (960, 560)
-LANDS = {
-    "zebra": ("noon", "rains", "evening", "sand"),
-    "leopard": ("forest", "dawn", "evening", "sand", "rains"),
-}
-# Words that tell the generators of pictures and days apart; 1 is that of coats, 3 that of dates.
-_PICTURE, _DAY = 2, 4
+SIZES = ((720, 540), (768, 576), (800, 560), (640, 540), (660, 600), (600, 600))
+THIN = 0.28  # width of what counts as thin, as a share of the root of an animal's area
+SURROUNDINGS = 0.05  # around an animal in a picture that has been cut to it, as a share of its size
+_PICTURE = 2  # a word that tells the generator of pictures from those of coats and places
 
 
-def draw_picture(
-    seed: int,
-    species: str,
-    individual: int,
-    picture: int,
-    companion: int | None = None,
-    day: int | None = None,
-) -> tuple[np.ndarray, list[Sighting]]:
+@dataclass(frozen=True)
+class Sighting:
+    """One animal in one picture."""
+
+    individual: int  # its number within the species
+    bbox: tuple[int, int, int, int]  # x, y, width, height, with a margin, inside the picture
+    facing: str  # flank that is seen: "left", "right" or "top"
+    mask: np.ndarray  # uint8 (height, width), 0 to 255: what is visible of it
+    hidden: float  # share of the animal that is not visible, 0 to 1
+    pixels: int  # along the longer side of what is visible
+
+
+def draw_picture(seed: int, shot: Shot) -> tuple[np.ndarray, list[Sighting]]:
     """Draw one picture.
 
     Args:
         seed: Seed of the whole data set.
-        species: A key of `SPECIES`.
-        individual: Number of the animal.
-        picture: Number of the picture of this animal.
-        companion: Number of a second animal in the picture, if any.
-        day: Number of the day. Pictures of one day share the light and the water, those of one
-            animal on one day also the side and the angle, as a series of photographs does. None
-            for a picture that shares nothing.
+        shot: What the picture shows.
 
     Returns:
-        The picture, uint8 (height, width, 3), RGB, and who is where in it.
+        The picture, uint8 (height, width, 3), RGB, and who is where in it, `shot.individual` first.
     """
-    number = number_of(species)
-    rng = np.random.default_rng([seed, _PICTURE, number, individual, picture])
-    of_day = of_encounter = rng
-    if day is not None:
-        of_day = np.random.default_rng([seed, _DAY, number, day])
-        of_encounter = np.random.default_rng([seed, _DAY, number, day, individual])
-    sizes = [s for s in SIZES if 1.2 < s[0] / s[1] < 1.51] if species == "leopard" else SIZES
-    size = sizes[int(rng.integers(len(sizes)))] if companion is None else PAIR_SIZE
-    scene = _scene(rng, of_day, species, size)
+    number = number_of(shot.species)
+    rng = np.random.default_rng([seed, _PICTURE, number, shot.individual, shot.picture])
+    size = SIZES[shot.station % len(SIZES)]  # every camera has its own
+    where = (shot.station, shot.light, shot.day)
+    scene = stations.scene(seed, shot.species, *where, size, rng)
     canvas = scene.picture * np.float32(1 / 255)
-    if species != "turtle":
-        canvas = mix(canvas, scene.haze, VEIL)
-    present = [individual] if companion is None else [individual, companion]
-    order = [int(i) for i in rng.permutation(present)]
+    alone = shot.companion is None
+    places = [rng.uniform(0.35, 0.65)] if alone else [*rng.permutation([0.27, 0.73])]
     sightings = []
-    for place, animal in enumerate(order):
-        where, who = placing.room(rng, scene, place, len(order)), (seed, species, animal)
-        sightings.append(placing.put(canvas, rng, of_encounter, scene, where, who))
-    land.foreground(canvas, rng, scene)
-    if species == "turtle":
-        return camera.segmented(canvas, rng, sightings[0].mask), sightings
-    return camera.photograph(canvas, rng), sightings
+    if not alone:  # behind the first one
+        sightings.append(_put(canvas, seed, rng, scene, beside(shot), places[1]))
+    sightings.insert(0, _put(canvas, seed, rng, scene, shot, places[0]))
+    growth.foreground(canvas, rng, scene)
+    masks = [placed.mask for placed in sightings]
+    if not alone:
+        masks[1] = np.where(masks[0] > 127, 0, masks[1]).astype(np.uint8)
+    if shot.hidden_by not in {"", "frame"}:
+        visible = hiding.hide(canvas, masks[0], scene, rng, shot.hidden_by, shot.hidden)
+        masks = [cv2.convertScaleAbs(mask * visible) for mask in masks]
+    if scene.place == "black":
+        pixels = camera.segmented(canvas, rng, masks[0], shot)
+    else:
+        pixels = camera.photograph(canvas, rng, shot)
+    if SPECIES[shot.species].cut:
+        x, y, width, height = _surroundings(masks[0])
+        pixels = np.ascontiguousarray(pixels[y : y + height, x : x + width])
+        masks = [mask[y : y + height, x : x + width] for mask in masks]
+    animals = [shot.individual] if alone else [shot.individual, shot.companion]
+    return pixels, [
+        _sighting(shot, animal, mask, placed.whole)
+        for animal, mask, placed in zip(animals, masks, sightings, strict=True)
+    ]
 
 
-def _scene(rng: Generator, of_day: Generator, species: str, size: Size) -> Scene:
-    if species in LANDS:
-        names = LANDS[species]
-        return land.landscape(rng, size, land.LANDSCAPES[names[int(rng.integers(len(names)))]])
-    if species == "turtle":
-        black = np.zeros((size[1], size[0], 3), np.uint8)
-        azimuth, warmth = rng.uniform(0, 2 * np.pi), rng.uniform(-0.02, 0.02)
-        direction = (float(0.55 * np.cos(azimuth)), float(0.55 * np.sin(azimuth)), 0.63)
-        sun, sky = (0.95 + warmth, 0.95, 0.95 - warmth), (0.58 - warmth, 0.62, 0.66 + warmth)
-        return Scene(black, Light(direction, sun, sky), (0.0, 0.0, 0.0), None)
-    return sea.sea(rng, of_day, size)
+def _put(
+    canvas: np.ndarray, seed: int, rng: Generator, scene: Scene, shot: Shot, middle: float
+) -> placing.Placed:
+    """Draw one animal of a shot into its picture, in place."""
+    solids = [depth.solid(piece) for piece in SPECIES[shot.species].pose(rng)]
+    return placing.put(canvas, rng, scene, shot, solids, _coats(seed, shot), middle)
+
+
+def _coats(seed: int, shot: Shot) -> tuple[Sheets, Sheets]:
+    """The flank that is seen and the other one, in the state that the animal is in."""
+    sides = {"left": (1, 0), "right": (0, 1), "top": (0, 0)}[shot.flank]
+    seen, other = (
+        weathered(painted(seed, shot.species, who, side), seed, who, side, shot)
+        for who, side in zip((shot.individual, shot.individual), sides, strict=True)
+    )
+    return seen, other
+
+
+def _surroundings(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """The part of a picture that somebody has cut out around an animal: x, y, width, height."""
+    x, y, width, height = _trunk(mask)
+    margin = round(SURROUNDINGS * max(width, height))
+    left, top = max(0, x - margin), max(0, y - margin)
+    right = min(mask.shape[1], x + width + margin)
+    return left, top, right - left, min(mask.shape[0], y + height + margin) - top
+
+
+def _trunk(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """The box of an animal without what is thin, its legs, fins and tail: x, y, width, height."""
+    thin = max(1, round(THIN * np.sqrt(np.count_nonzero(mask > 127))))
+    thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thin, thin), np.uint8))
+    return placing.bounding_box(thick if thick.any() else mask)
+
+
+def _sighting(shot: Shot, individual: int, mask: np.ndarray, whole: float) -> Sighting:
+    box = _trunk(mask) if SPECIES[shot.species].trunk else placing.bounding_box(mask)
+    rows, columns = np.nonzero(mask > 127)
+    pixels = int(max(np.ptp(rows), np.ptp(columns))) + 1 if len(rows) else 0
+    hidden = 1 - float(mask.sum()) / 255 / max(whole, 1.0)
+    return Sighting(individual, box, shot.flank, mask, float(np.clip(hidden, 0, 1)), pixels)

@@ -1,118 +1,113 @@
-"""Placing: where an animal goes in its scene, from which side it is seen, and its shadow."""
+"""Placing: where an animal goes in its scene, how it is turned there, and its shadow."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 
-from megalib.drawn.animals.shapes import Light, Piece, render, spline
-from megalib.drawn.animals.species import SPECIES, painted
+from megalib.drawn.animals import depth
+from megalib.drawn.animals.depth import Solid, View
+from megalib.drawn.animals.shapes import Light
+from megalib.drawn.animals.sheets import Sheets
 from megalib.drawn.pixels import mix, scaled
 from megalib.drawn.places.scenes import Scene
+from megalib.drawn.survey import Shot
 
 MARGIN = 6  # pixels kept free between an animal and the edge of its picture
 BOX_MARGIN = 0.03  # room around an animal in its bounding box, as a share of its longer side
 SHADOW_STEP = 4
-RIGHT_SHARE = 0.75  # a survey photographs one flank by rule, the other by chance
-Room = tuple[float, float, float, float]  # middle, bottom (or middle) row, largest width and height
+LEVEL = 6.0  # degrees: nobody photographs from the height of an animal's belly
+ROLL = {"turtle": 40.0, "whale_shark": 20.0}  # degrees at most; animals on the ground are upright
+FAR = 60  # pixels along an animal that is so far away that air or water veils it fully
+VEIL = 0.35  # share of its colours that such an animal loses
 
 
 @dataclass(frozen=True)
-class Sighting:
-    """One animal in one picture."""
+class Placed:
+    """An animal that has been drawn into a picture."""
 
-    individual: int  # its number within the species
-    bbox: tuple[int, int, int, int]  # x, y, width, height, with a margin, inside the picture
-    facing: str  # "left" or "right"
-    mask: np.ndarray  # uint8 (height, width), 0 to 255: the animal itself
+    mask: np.ndarray  # uint8 (height, width), 0 to 255: the animal, as far as it is in the frame
+    whole: float  # pixels that the animal covers, outside of the frame, too
 
 
-def room(rng: Generator, scene: Scene, place: int, animals: int) -> Room:
-    """Choose where an animal goes that is the `place`-th of so many, counted from 0."""
-    height, width = scene.picture.shape[:2]
-    share = rng.uniform(0.46, 0.52) if animals > 1 else rng.uniform(0.88, 0.98)
-    middle = width * ((0.26, 0.74)[place] if animals > 1 else rng.uniform(0.42, 0.58))
-    if scene.ground is None:
-        return middle, height * rng.uniform(0.42, 0.58), share * width, 0.88 * height
-    nearer = 1.0 if place == animals - 1 else 0.93
-    foot = min(scene.ground if nearer == 1 else scene.ground * 0.96, 0.95 * height)
-    return middle, foot, share * width * nearer, (foot - 0.05 * height) * nearer
-
-
-def _lens(rng: Generator, species: str) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Draw a viewpoint: a 2 x 2 matrix, keystone factors, and whether the animal faces left."""
-    tilt = {"turtle": 0.5, "whale_shark": 0.18}.get(species, 0.06)
-    angle, shear = rng.uniform(-tilt, tilt), rng.uniform(-0.07, 0.07)
-    narrow = rng.uniform(0.86, 1.0)  # a body turned a little away from the viewer looks shorter
-    facing_left = bool(rng.random() > RIGHT_SHARE)
-    cosine, sine = np.cos(angle), np.sin(angle)
-    matrix = np.array([[cosine, -sine], [sine, cosine]]) @ np.array([[narrow, shear], [0, 1]])
-    if facing_left and species != "turtle":  # seen from above, nothing mirrors an animal
-        matrix = np.diag([-1.0, 1.0]) @ matrix
-    return matrix, rng.uniform(-2.2e-4, 2.2e-4, 2), facing_left
+def view_of(shot: Shot, rng: Generator) -> View:
+    """From where a shot sees its animal; only the roll is left to chance."""
+    roll = ROLL.get(shot.species, 2.0) * float(rng.triangular(-1, 0, 1))
+    pitch = shot.pitch - 25 if shot.flank == "top" else max(shot.pitch, LEVEL)
+    return View(shot.yaw, pitch, roll, shot.bend, mirrored=shot.flank == "left")
 
 
 def put(
     canvas: np.ndarray,
     rng: Generator,
-    of_encounter: Generator,
     scene: Scene,
-    where: Room,
-    who: tuple[int, str, int],
-) -> Sighting:
+    shot: Shot,
+    solids: list[Solid],
+    coats: tuple[Sheets, Sheets],
+    middle: float,
+) -> Placed:
     """Draw an animal into a picture.
 
     Args:
         canvas: The picture, float32 (height, width, 3), changed in place.
-        rng: Source of pose and haze.
-        of_encounter: Source of side and angle.
+        rng: Source of roll, height in the picture, and haze.
         scene: The background that the picture shows.
-        where: What `room` chose.
-        who: Seed of the data set, species, and number of the individual.
+        shot: View, size, and whether the frame cuts the animal.
+        solids: Its parts, posed.
+        coats: The sheets of the flank that is seen, and of the other one.
+        middle: Column of the animal's middle, as a share of the picture's width.
     """
     height, width = canvas.shape[:2]
-    _, species, _ = who
-    pieces = SPECIES[species].pose(rng)
-    matrix, keystone, facing_left = _lens(of_encounter, species)
-
-    def project(points: np.ndarray) -> np.ndarray:
-        turned = (points - [330, 260]) @ matrix.T
-        return turned / (1 + turned @ keystone)[:, None]
-
-    # A portrait: the leopard fills its frame, and its tail may leave it.
-    framed = [p for p in pieces if species != "leopard" or p.sheet != "tail"]
-    low, high = _extent(framed, project)
-    middle, foot, most_width, most_height = where
-    scale = min(most_width / (high - low)[0], most_height / (high - low)[1])
-    scale = min(scale, *((np.array([width, height]) - 2 * MARGIN) / (high - low)))
-    anchor = (low + high) / 2 if scene.ground is None else np.array([(low + high)[0] / 2, high[1]])
-    shift = np.array([middle, foot]) - scale * anchor
-    shift = np.clip(shift, MARGIN - scale * low, [width - MARGIN, height - MARGIN] - scale * high)
-    coat = painted(*who, int(facing_left and species != "turtle"))
-    low, high = (scale * corner + shift for corner in _extent(pieces, project))
-    x, y = np.maximum(np.floor(low).astype(int) - 3, 0)
-    right, bottom = np.minimum(np.ceil(high).astype(int) + 3, [width, height])
-
-    def place(points: np.ndarray) -> np.ndarray:
-        return scale * project(points) + shift - [x, y]
-
-    colour, opacity = render(pieces, coat, place, (right - x, bottom - y), scene.light)
+    view = view_of(shot, rng)
+    low, high = depth.extent(solids, view)
+    room = np.array([width, height]) - 2 * MARGIN
+    scale = min(shot.across / (high - low).max(), *(room / (high - low)))
+    size = scale * (high - low)
+    corner = _corner(rng, scene, size, (width, height), middle)
+    if shot.hidden_by == "frame":
+        corner = _cut(rng, corner, size, (width, height), shot.hidden)
+    view = replace(view, scale=scale, shift=tuple((corner - scale * low).tolist()))
+    x, y = np.floor(corner).astype(int).tolist()
+    w, h = (np.ceil(size).astype(int) + 2).tolist()
+    colour, opacity = depth.render(solids, coats, view, (x, y, w, h), scene.light)
+    left, top, right, bottom = max(x, 0), max(y, 0), min(x + w, width), min(y + h, height)
+    inside = (slice(top - y, bottom - y), slice(left - x, right - x))
     mask = np.zeros((height, width), np.uint8)
-    mask[y:bottom, x:right] = cv2.convertScaleAbs(opacity, alpha=255)
-    if scene.ground is not None:
-        _shadow(canvas, mask, high[1], scene.light)
-    if species != "turtle":
-        colour = mix(colour, scene.haze, scene.murk + rng.uniform(0, 0.06))
-    window = canvas[y:bottom, x:right]
-    window[:] = mix(window.copy(), colour, opacity)
-    return Sighting(who[2], bounding_box(mask), "left" if facing_left else "right", mask)
+    mask[top:bottom, left:right] = cv2.convertScaleAbs(opacity[inside], alpha=255)
+    if scene.place == "land":
+        _shadow(canvas, mask, float(corner[1] + size[1]), scene.light)
+    if scene.place != "black":
+        veil = VEIL * min(1.0, FAR / shot.across)
+        colour = mix(colour, scene.haze, min(0.8, scene.murk + veil + rng.uniform(0, 0.06)))
+    seen = canvas[top:bottom, left:right]
+    seen[:] = mix(seen.copy(), np.ascontiguousarray(colour[inside]), opacity[inside])
+    return Placed(mask, float(opacity.sum()))
 
 
-def _extent(pieces: list[Piece], project: Callable) -> tuple[np.ndarray, np.ndarray]:
-    outline = np.vstack([spline(project(piece.posed), 3) for piece in pieces])
-    return outline.min(0), outline.max(0)
+def _corner(
+    rng: Generator, scene: Scene, size: np.ndarray, frame: tuple[int, int], middle: float
+) -> np.ndarray:
+    """The upper left corner of an animal that is wholly in its picture; float (2,)."""
+    room = np.array(frame) - 2 * MARGIN - size
+    across = middle * frame[0] - size[0] / 2
+    if scene.place == "land":
+        # An animal as tall as the picture has its feet at `ground`, a tiny one at the horizon.
+        share = min(1.0, size[1] / (0.8 * frame[1]))
+        foot = scene.horizon + (scene.ground - scene.horizon) * (0.12 + 0.88 * share)
+        down = foot - size[1]
+    else:
+        down = rng.uniform(0.25, 0.75) * frame[1] - size[1] / 2
+    return np.clip([across, down], MARGIN, MARGIN + room)
+
+
+def _cut(
+    rng: Generator, corner: np.ndarray, size: np.ndarray, frame: tuple[int, int], share: float
+) -> np.ndarray:
+    """Move an animal over the left or the right edge by a share of its length."""
+    if rng.random() < 0.5:
+        return np.array([-share * size[0], corner[1]])
+    return np.array([frame[0] - (1 - share) * size[0], corner[1]])
 
 
 def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
@@ -136,4 +131,5 @@ def _shadow(canvas: np.ndarray, mask: np.ndarray, foot: float, light: Light) -> 
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     cast = cv2.warpAffine(small, np.float32([x, y]), small.shape[::-1], flags=flags)
     cast = cv2.GaussianBlur(cast, (0, 0), 2.2)
-    canvas[:] = scaled(canvas, 1 - 0.5 * cv2.resize(cast, canvas.shape[1::-1]))
+    strength = 0.5 * min(1.0, sum(light.sun) / (sum(light.sky) + 1e-6))
+    canvas[:] = scaled(canvas, 1 - strength * cv2.resize(cast, canvas.shape[1::-1]))

@@ -1,4 +1,4 @@
-"""Scenes: what is behind an animal, and the light that falls on it; `land` and `sea` draw them."""
+"""Scenes: what is behind an animal, and the light that falls on it."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +9,18 @@ from megalib.drawn.animals.shapes import Light
 from megalib.drawn.pixels import Colour
 
 NOISE_SIDE = 1024
+BASE_SIZE = (1040, 780)  # width and height of a station's base, from which pictures are cut
+INFRARED = np.float32((0.42, 0.42, 0.16))  # what R, G and B of the world add to an infrared grey
+SKY = 255  # depth of the sky and of open water; everything nearer has less, the viewer 0
+
+
+@dataclass(frozen=True)
+class Base:
+    """What is fixed about a camera station, without light and weather."""
+
+    picture: np.ndarray  # uint8 (height, width, 4): RGB and depth, BASE_SIZE
+    horizon: int | None  # row of the horizon, None in water
+    colours: tuple[Colour, ...]  # of grass on land; of the water at the surface and below
 
 
 @dataclass(frozen=True)
@@ -21,6 +33,8 @@ class Scene:
     ground: float | None  # row of the ground where the animal stands, None in water
     grass: tuple[Colour, ...] = ()  # blades in front of the animal, empty where none grow
     murk: float = 0.0  # share of its colours that an animal loses to the haze at least, 0 to 1
+    horizon: float | None = None  # row of the horizon, None in water
+    place: str = "land"  # or "water", or "black" for animals that are cut out
 
 
 @cache
@@ -29,9 +43,9 @@ def noise_sheet() -> np.ndarray:
     return np.random.default_rng(0).standard_normal((NOISE_SIDE, NOISE_SIDE)).astype(np.float32)
 
 
-def as_bytes(colour: np.ndarray | Colour) -> tuple[int, ...]:
-    """A colour of 0 to 1 as OpenCV takes it, 0 to 255."""
-    return tuple(int(c) for c in np.round(np.clip(colour, 0, 1) * 255))
+def as_bytes(colour: np.ndarray | Colour, fourth: float = 255) -> tuple[int, ...]:
+    """A colour of 0 to 1 as OpenCV takes it, 0 to 255, with a value for a fourth plane."""
+    return (*(int(c) for c in np.round(np.clip(colour, 0, 1) * 255)), round(fourth))
 
 
 def gradient(shape: tuple[int, int], top: Colour, bottom: Colour) -> np.ndarray:
