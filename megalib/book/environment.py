@@ -5,6 +5,7 @@ import importlib
 import sys
 
 from megalib.errors import UserError
+from megalib.flavours import POCKET
 
 MODULES = ("cv2", "torch", "torchvision", "timm", "wildlife_datasets", "papermill", "snakemake")
 SYSTEM_LIBRARIES = {
@@ -27,7 +28,7 @@ def problem(module: str) -> str | None:
 
 
 def check() -> None:
-    """Import everything.
+    """Import everything, and look for the ImageNet weights of the pocket networks.
 
     Raises:
         UserError: something is missing; it is named with what to install.
@@ -35,7 +36,10 @@ def check() -> None:
     problems = [found for module in MODULES if (found := problem(module))]
     if problems:
         raise UserError("; ".join(problems))
-    print(f"all of {', '.join(MODULES)} can be imported")
+    packaged = importlib.import_module("megalib.models.packaged")  # which imports some of these
+    for flavour in POCKET.values():
+        packaged.weights_file(flavour)
+    print(f"all of {', '.join(MODULES)} can be imported, and the weights of ImageNet are there")
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ RECIPE = tuple(flavours.Recipe.__dataclass_fields__)
 def recipe_of(values: Mapping[str, Any]) -> flavours.Recipe:
     """The recipe that the parameters of 2_train describe; None leaves a field as it is."""
     changes = {name: values[name] for name in RECIPE if name in values}
-    return flavours.recipe(values["flavour"], values["scale"], **changes)
+    return flavours.recipe(values["flavour"], **changes)
 
 
 def train(values: Mapping[str, Any]) -> tuple[torch.nn.Module, pd.DataFrame]:
@@ -29,7 +29,7 @@ def train(values: Mapping[str, Any]) -> tuple[torch.nn.Module, pd.DataFrame]:
     Validation is the top-1 accuracy on the test parts, averaged over the datasets. It is only
     watched: nothing is chosen by it.
     """
-    flavour, recipe = flavours.get(values["flavour"], values["scale"]), recipe_of(values)
+    flavour, recipe = flavours.get(values["flavour"]), recipe_of(values)
     run, settings = Run(values["profile"]), Settings(**{name: values[name] for name in SETTINGS})
 
     def validate(network: torch.nn.Module) -> float:

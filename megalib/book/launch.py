@@ -34,7 +34,7 @@ def infer(values: Mapping[str, Any]) -> None:
 
     All processes extract features, the first one matches and writes the results.
     """
-    flavour, run = flavours.get(values["flavour"], values["scale"]), Run(values["profile"])
+    flavour, run = flavours.get(values["flavour"]), Run(values["profile"])
     device = devices.pick_device(values["device"])
     state = PartialState(cpu=device.type == "cpu")
     device = state.device if state.use_distributed else device
@@ -46,12 +46,12 @@ def infer(values: Mapping[str, Any]) -> None:
         workers = values["workers"]
         caching.cached(file, network, flavour, images, device, workers, precision, dataset)
     if state.is_main_process:
-        untrained = None
+        before = {}
         if values["compare_untrained"]:
-            untrained = networks.untrained_network(flavour, values["seed"])
+            before = networks.before_training(flavour, values["seed"])
         found = inference.infer(
             *(network, flavour, values["datasets"], run, device, values["workers"]),
-            *(untrained, precision, values["votes"], values["weights"]),
+            *(before, precision, values["votes"], values["weights"]),
         )
         results.write(run, found)
 

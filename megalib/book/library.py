@@ -23,11 +23,10 @@ def reference(package: str) -> str:
     if exported := getattr(found, "__all__", []):  # megalib itself has no path of the data
         links = ", ".join(_link(found, name) for name in exported)
         parts = [_documented(package), f"Notebooks and scripts import from here: {links}."]
-    home = ROOT.joinpath(*package.split("."))
-    # `megalib` itself has its top modules here; a package also those of the folders in it.
-    files = home.rglob("[!_]*.py") if "." in package else home.glob("[!_]*.py")
-    for file in sorted(files, key=lambda file: (len(file.parts), file)):
-        module = ".".join(file.relative_to(home).with_suffix("").parts)
+    folder = ROOT.joinpath(*package.split("."))
+    # A package within a package is on its page; those of megalib have pages of their own.
+    for file in sorted(folder.glob("[!_]*.py" if package == "megalib" else "**/[!_]*.py")):
+        module = ".".join(file.relative_to(folder).with_suffix("").parts)
         parts += [f"## {module}", _documented(f"{package}.{module}\n   :members:")]
     return "\n\n".join(parts)
 

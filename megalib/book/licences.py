@@ -22,6 +22,7 @@ def of(package: Distribution) -> str:
     classes = [name for name in facts.get_all("Classifier", []) if name.startswith("License ::")]
     classified = "; ".join(sorted(name.rpartition(" :: ")[2] for name in classes))
     text = facts.get("License", "").partition("\n")[0].strip()  # some write the whole licence
+    text = "" if text == "UNKNOWN" else text  # what older tools write where nothing is stated
     return facts.get("License-Expression") or classified or text or UNKNOWN
 
 

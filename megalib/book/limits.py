@@ -35,18 +35,20 @@ FROM_TO = {
     "candidates": (1, MANY),
     "keypoints": (1, MANY),
     "most_images": (1, MANY),
+    "individuals": (2, MANY),
+    "pictures": (3, MANY),
 }
 
 # Numbers with a fraction: two bounds, neither of which is allowed itself.
 BETWEEN = {
     "train_share": (0, 1),
     "new_share": (0, 1),
+    "occasion_share": (0, 0.5),
     "learning_rate": (0, 1e6),
     "triplet_margin": (0, 1e6),
 }
 
 CHOICES = {
-    "scale": flavours.SCALES,
     "metadata_source": ("raw", "published"),
     "loss": flavours.LOSSES,
     "accumulation": flavours.ACCUMULATIONS,
@@ -66,7 +68,7 @@ PATHS_OR_EMPTY = {"known", "new"}
 # Lists of which an empty one makes no run; and what to write.
 NOT_EMPTY = {
     "datasets": "datasets: [DemoZebra]",
-    "flavours": "flavours: [MegaDescriptor-T-224]",
+    "flavours": "flavours: [pocket-T]",
     "sizes": "sizes: [256, 518]",
 }
 # None is allowed where it is the default, and here, where it means "never".

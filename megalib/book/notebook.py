@@ -3,7 +3,7 @@
 import ast
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from megalib import look
+from megalib import flavours, look
 from megalib.book import parameters
 from megalib.data import catalogue
 from megalib.files import spreadsheet
@@ -20,7 +20,11 @@ from megalib.files.places import ROOT, Run
 from megalib.files.plain import in_markdown
 from megalib.models import computer
 
-# What pages show that hold no results of this run.
+POCKET = (
+    "Pocket networks are small, and start from ImageNet weights unless the page says otherwise. "
+    "Their results are not those of the released MegaDescriptors."
+)
+# What pages show besides, or instead of, results of this run.
 KINDS = {
     "published": "Published results. The accuracies on this page were measured by the authors of "
     "MegaDescriptor and are read from files; this run measured none of them.",
@@ -28,7 +32,11 @@ KINDS = {
     "where this run begins.",
     "facts": "Facts. Nothing on this page is a result of this run: it shows what is published, "
     "counted or recorded.",
+    "recorded": f"Drawn animals; pocket networks. {POCKET} The figures were recorded and are "
+    "read from a file; those of this run are named so.",
 }
+NETWORKS = {"pocket": "pocket networks", "published": "networks at published scale"}
+COMPUTED = "The results on this page were computed by this run, unless a caption says otherwise."
 PACKAGES = ("torch", "timm", "wildlife-datasets", "pytorch-metric-learning")
 
 
@@ -73,25 +81,22 @@ def _injected(cells: list[str]) -> dict[str, Any]:
     return {}
 
 
-def banner(datasets: list[str], scale: str | None = None) -> Markdown:
+def banner(datasets: Sequence[str], networks: Sequence[str] = ()) -> Markdown:
     """The first thing on an executed page: what its results may be compared with.
 
     Args:
         datasets: names of what the page shows.
-        scale: of the networks, or None on a page without a network.
+        networks: names of the flavours whose results it shows; none on a page without a network.
     """
-    data = _described(datasets)
-    if scale is None:
+    data, kinds = _described(datasets), _kinds(networks)
+    if not networks:
         return Markdown(f"> **{data}.** This page was made by running the notebook.")
-    if scale == "demo":
-        return Markdown(
-            f"> **{data}; networks at demo scale.** The results on this page show that the method "
-            "works. They are not results of the published MegaDescriptors."
-        )
-    return Markdown(
-        f"> **{data}; networks at published scale.** The results on this page were computed by "
-        "this run, unless a caption says otherwise."
-    )
+    return Markdown(f"> **{data}; {kinds}.** {POCKET if 'pocket' in kinds else COMPUTED}")
+
+
+def _kinds(networks: Sequence[str]) -> str:
+    scales = {flavours.get(name).scale for name in networks}
+    return " and ".join(NETWORKS[scale] for scale in sorted(scales))
 
 
 def kind(name: str) -> Markdown:
@@ -122,25 +127,31 @@ def download(run: Run, name: str, table: pd.DataFrame, index: bool = True) -> Ma
     return Markdown(f"The table: [{in_markdown(name)}](../tables/{quote(name)})")
 
 
-def note(run: Run, datasets: list[str], scale: str) -> str:
+def note(run: Run, datasets: Sequence[str], networks: Sequence[str]) -> str:
     """The line under a figure that says which run made it."""
-    return f"this run: profile {run.profile}, {_described(datasets).lower()}, {scale} scale"
+    return f"this run: profile {run.profile}, {_described(datasets).lower()}, {_kinds(networks)}"
 
 
-def _described(datasets: list[str]) -> str:
+def _described(datasets: Sequence[str]) -> str:
     drawn = [any(name == entry.name for entry in catalogue.DRAWN) for name in datasets]
     if drawn and all(drawn):
         return "Drawn animals"
     return "Drawn animals and photographs" if any(drawn) else "Photographs"
 
 
-def provenance(run: Run, seed: int | None = None, device: torch.device | None = None) -> Markdown:
-    """The last thing on an executed page: profile, seed, versions and hardware."""
+def provenance(
+    run: Run,
+    seed: int | None = None,
+    device: torch.device | None = None,
+    also: Mapping[str, str] | None = None,
+) -> Markdown:
+    """The last thing on an executed page: profile, seed, what `also` decided it, and hardware."""
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     rows = {
         "Profile": in_markdown(run.profile),
         "Seed": seed,
-        "Compendium": f"megalib {version('megalib')}, commit {_commit()}",
+        **{name: in_markdown(value) for name, value in (also or {}).items()},
+        "Compendium": f"megalib {version('megalib')}, commit {commit()}",
         "Versions": f"Python {platform.python_version()}, {versions}",
         "Hardware": in_markdown(computer.hardware(device)),
     }
@@ -148,7 +159,8 @@ def provenance(run: Run, seed: int | None = None, device: torch.device | None = 
     return Markdown("\n".join(["| Made by | |", "|---|---|", *lines]))
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit of the code that runs, with "-dirty" where files differ from it."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

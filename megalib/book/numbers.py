@@ -16,7 +16,7 @@ from megalib.book import pages
 from megalib.data import published
 from megalib.evaluation import benchmarks, metrics
 from megalib.files.places import PUBLISHED
-from megalib.flavours import FLAVOURS, RECIPES
+from megalib.flavours import MEGADESCRIPTORS, RECIPES
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -78,10 +78,10 @@ def _accuracies() -> dict[str, str]:
 
 
 def _recipes() -> dict[str, str]:
-    """How many batches the flavours of the smaller and of the larger image accumulate."""
+    """How many batches the MegaDescriptors of the smaller and of the larger image accumulate."""
     return {
         f"accumulation_{flavour.image_size}": str(RECIPES[name].accumulation_steps)
-        for name, flavour in FLAVOURS.items()
+        for name, flavour in MEGADESCRIPTORS.items()
     }
 
 

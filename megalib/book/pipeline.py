@@ -87,7 +87,7 @@ def prepare_missing(run: Run, datasets: Sequence[str]) -> None:
     """
     for dataset in (entry for entry in catalogue.DRAWN if entry.name in datasets):
         name, is_there = dataset.name, run.metadata(dataset.name).is_file()
-        if is_there and not drawn_by.is_outdated(dataset, run.folder / "raw"):
+        if is_there and not drawn_by.is_outdated(dataset, run.raw()):
             continue
         why = "was drawn by other code" if is_there else "is not there yet"
         print(f"{name} {why}: it is drawn and prepared", flush=True)

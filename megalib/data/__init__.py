@@ -9,15 +9,13 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["plots", "published", "splits"],
+    submodules=["overview", "plots", "proof", "published", "splits"],
     submod_attrs={
         "catalogue": ["find"],
-        "raw_data": ["fetch"],
-        "loaders": ["open_raw"],
+        "raw_data": ["opened"],
         "preparation": ["prepare"],
         "problems": ["read_problems"],
         "metadata": ["read_metadata"],
         "training_set": ["aggregate"],
-        "proof": ["compare_with_published", "datasets_of"],
     },
 )

@@ -49,9 +49,9 @@ class Dataset:
 
 
 DRAWN = (
-    Dataset("DemoZebra", "DemoZebra", "bbox", keeps_date=False, species="zebra"),
-    Dataset("DemoLeopard", "DemoLeopard", "full", keeps_date=False, species="leopard"),
-    Dataset("DemoTurtle", "DemoTurtle", "crop_black", keeps_date=False, species="turtle"),
+    Dataset("DemoZebra", "DemoZebra", "bbox", keeps_date=True, species="zebra"),
+    Dataset("DemoLeopard", "DemoLeopard", "full", keeps_date=True, species="leopard"),
+    Dataset("DemoTurtle", "DemoTurtle", "crop_black", keeps_date=True, species="turtle"),
     Dataset("DemoWhaleShark", "DemoWhaleShark", "bbox", keeps_date=True, species="whale_shark"),
 )
 

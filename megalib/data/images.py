@@ -1,5 +1,7 @@
-"""Prepared images are read."""
+"""Prepared images are read, for networks and for pages."""
 
+import base64
+import io
 from pathlib import Path
 
 from PIL import Image
@@ -35,3 +37,20 @@ def check_is_there(path: Path) -> None:
     """
     if not path.is_file():
         raise UserError(f"image {shown(path)} is missing: run 1_prepare.ipynb of its dataset again")
+
+
+def as_address(path: Path, side: int) -> str:
+    """A small copy of an image as an address that holds it, for pages that are sent as one file.
+
+    Args:
+        path: of the image.
+        side: pixels of the longer side of the copy, at most.
+
+    Raises:
+        UserError: see `load`.
+    """
+    image = load(path)
+    image.thumbnail((side, side))
+    data = io.BytesIO()
+    image.save(data, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()

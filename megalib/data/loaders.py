@@ -43,22 +43,24 @@ class OwnPictures(WildlifeDataset):
 
 
 class Drawn(WildlifeDataset):
-    """What `megalib.drawn` drew: four datasets, which differ in what their annotations tell."""
+    """What `megalib.drawn` drew, as people in the field would know it, and masks."""
 
-    def create_catalogue(self, boxes: bool = False, dates: bool = False) -> pd.DataFrame:
+    def create_catalogue(self, boxes: bool = False) -> pd.DataFrame:
         """Read the annotations of a finished drawing; without one there is no such file."""
-        file = Path(self.root, "annotations.csv")
-        rows = pd.read_csv(file, dtype={"identity": str, "date": str})
-        names = rows["path"] + " " + rows["identity"]
-        kept = rows[["identity", "orientation", "species"]].assign(
-            image_id=datasets.utils.create_id(names),
+        rows = self.table("annotations.csv")
+        kept = rows.drop(columns=["x", "y", "width", "height"]).assign(
             path=rows["path"].str.replace("/", os.path.sep),
+            segmentation=self.table("truth.csv")["mask"],
         )
         if boxes:
             kept["bbox"] = rows[["x", "y", "width", "height"]].to_numpy().tolist()
-        if dates:
-            kept["date"] = rows["date"]
-        return self.finalize_catalogue(kept)
+        return self.finalize_catalogue(kept.reset_index())
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of the drawing, indexed by `image_id`."""
+        rows = pd.read_csv(Path(self.root, name), keep_default_na=False)
+        ids = datasets.utils.create_id(rows["path"] + " " + rows["identity"])
+        return rows.set_index(ids.rename("image_id"))
 
 
 def loader_of(dataset: Dataset) -> Callable[..., WildlifeDataset]:
@@ -67,7 +69,7 @@ def loader_of(dataset: Dataset) -> Callable[..., WildlifeDataset]:
         table = dataset.own if dataset.own.is_file() else None
         return partial(OwnPictures, table=table, named=dataset.named)
     if dataset.is_drawn:
-        return partial(Drawn, boxes=dataset.crop == "bbox", dates=dataset.keeps_date)
+        return partial(Drawn, boxes=dataset.crop == "bbox")
     return getattr(datasets, dataset.loader_name)
 
 

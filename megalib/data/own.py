@@ -2,7 +2,7 @@
 
 Either a folder with one sub-folder per individual, or a CSV file (UTF-8) with the columns `path`
 (from the file's own folder) and `identity`, and if wanted `bbox` (x, y, width, height in pixels),
-`date` and `image_id`.
+`date`, `orientation`, `encounter`, `station` and `image_id`.
 """
 
 from collections.abc import Iterator

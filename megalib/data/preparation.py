@@ -1,16 +1,12 @@
-"""Raw dataset to prepared images in several sizes, and metadata with the split.
-
-::
-
-    planning (which images) → finished (which are there) → making (on threads) → cropping (one)
-"""
+"""Raw dataset to prepared images in several sizes, and metadata with the split."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
-from megalib.data import making, planning, problems, splits
+from megalib.data import noted, problems, splits, truth
 from megalib.data.catalogue import Dataset
+from megalib.data.preparing import making, planning
 from megalib.data.wildlife import WildlifeDataset
 from megalib.errors import UserError
 from megalib.files import locks
@@ -33,8 +29,9 @@ def prepare(
     that its shorter side has each of the sizes, on as many threads as torch uses. Images that an
     earlier call finished are kept, unless the picture, its box or mask, the rule or a library has
     changed since; what is no longer of this dataset is removed. What cannot be read is left out
-    and listed in `problems.csv`. The metadata file is written last: where it is, the images are
-    complete.
+    and listed in `problems.csv`; `noted.csv` says what else the dataset notes of its images, and
+    `truth.csv` what is known of drawn animals. The metadata file is written last: where it is, the
+    images are complete.
 
     Args:
         dataset: an entry of the catalogue, or one's own pictures.
@@ -75,6 +72,8 @@ def prepare(
             # Nothing has been published of these: only what can be read is divided.
             rows = metadata[dataset.columns].reset_index(drop=True)
             metadata = _split(dataset, rows, train_share, seed)
+        noted.write(run, name, source, metadata["image_id"])
+        truth.write(run, dataset, source, metadata["image_id"])
         with whole_file(run.metadata(name)) as temporary:
             metadata.to_csv(temporary)
     print(_summary(name, run, metadata, kept, len(left_out)))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from megalib import stamp
 from megalib.data import drawn_by, loaders
 from megalib.data.catalogue import Dataset
+from megalib.data.wildlife import WildlifeDataset
 from megalib.drawn import drawing
 from megalib.errors import UserError
 from megalib.files import locks
@@ -18,26 +20,50 @@ from megalib.files.places import shown
 GUIDE = "https://wildlifedatasets.github.io/wildlife-datasets/preprocessing"
 
 
-def fetch(dataset: Dataset, raw: Path, download: bool) -> Path:
-    """Make sure that the raw pictures of a dataset are there.
-
-    Drawn datasets are drawn, again if the drawing code has changed since; others are fetched by
-    wildlife-datasets if `download` is set.
+def opened(
+    dataset: Dataset, raw: Path, download: bool = False, drawn: Mapping[str, int] | None = None
+) -> WildlifeDataset:
+    """Make sure that the raw pictures of a dataset are there, and read its catalogue.
 
     Args:
         dataset: an entry of the catalogue, or one's own pictures.
         raw: see `Dataset.folder`.
         download: whether missing photographs may be fetched.
+        drawn: how animals are drawn, see `fetch`.
+
+    Raises:
+        UserError: see `fetch` and `loaders.open_raw`.
+    """
+    return loaders.open_raw(dataset, fetch(dataset, raw, download, drawn))
+
+
+def fetch(
+    dataset: Dataset, raw: Path, download: bool = False, drawn: Mapping[str, int] | None = None
+) -> Path:
+    """Make sure that the raw pictures of a dataset are there.
+
+    Drawn datasets are drawn, again if the drawing code or `drawn` has changed since; others are
+    fetched by wildlife-datasets if `download` is set.
+
+    Args:
+        dataset: an entry of the catalogue, or one's own pictures.
+        raw: see `Dataset.folder`.
+        download: whether missing photographs may be fetched.
+        drawn: `seed`, `individuals` and `pictures` of `drawn.draw` where they are not to be
+            those of the demo.
 
     Returns:
         The folder of this dataset.
 
     Raises:
-        UserError: the pictures are missing, or fetching them failed; the message says what to do.
+        UserError: the pictures are missing, fetching them failed, or photographs are to be drawn;
+            the message says what to do.
     """
     folder = dataset.folder(raw)
     if dataset.is_drawn:
-        _draw(dataset, folder)
+        _draw(dataset, folder, drawn or {})
+    elif drawn:
+        raise UserError(f"{dataset.name} holds photographs, which cannot be drawn")
     elif loaders.is_there(dataset, raw):
         return folder
     elif dataset.own is not None:
@@ -80,15 +106,16 @@ def _download(dataset: Dataset, raw: Path) -> None:
             shutil.rmtree(partial, ignore_errors=True)  # a part of it would only fill the disk
 
 
-def _draw(dataset: Dataset, folder: Path) -> None:
-    """Draw a dataset, unless the code of today has done so."""
-    mark, today = drawn_by.file(folder), drawn_by.today()
+def _draw(dataset: Dataset, folder: Path, settings: Mapping[str, int]) -> None:
+    """Draw a dataset, unless the code of today has done so by the same settings."""
+    mark, today = drawn_by.file(folder), drawn_by.today() | settings
     with locks.held(folder, f"drawing of {dataset.name}"):
         if stamp.read(mark) == today:
             return
         try:
             workers = torch.get_num_threads()
-            drawing.draw(dataset.species, folder, workers=workers, version=today["code"])
+            how = {"workers": workers, "version": today["code"]}
+            drawing.draw(dataset.species, folder, **how, **settings)
         except BrokenProcessPool as error:
             raise UserError(
                 f"a process that draws {dataset.name} was killed, as happens when memory runs "

@@ -2,8 +2,9 @@
 
 ::
 
-    metrics → results of each method → comparison of methods → charts
-    mistakes, new_animals (open_set, calibration), days and sensitivity look closer
+    metrics, resampling → results of each method → comparison of methods → charts
+    mistakes, similarity_maps, sensitivity and the package `judging` look closer
+    the package `demo`: what drawn worlds are expected to show, and what they do
 """
 
 import lazy_loader
@@ -14,12 +15,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "benchmarks",
         "charts",
         "comparison",
-        "days",
         "metrics",
         "mistakes",
-        "new_animals",
-        "open_set",
         "results",
         "sensitivity",
+        "similarity_maps",
     ],
 )

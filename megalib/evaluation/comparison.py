@@ -3,18 +3,19 @@
 from collections.abc import Mapping
 from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 
 from megalib.data import published
 from megalib.errors import UserError
-from megalib.evaluation import metrics
+from megalib.evaluation import metrics, resampling
 from megalib.evaluation.results import MEASURES
 from megalib.files.places import Run
 from megalib.retrieval import predictions
 
 PAIRED = ["first", "second", "test images", "only first right", "only second right", "p"]
 PAIRED += ["added, points", "low", "high"]
-PAIR = ("image_id", "correct")
+JUDGED = ("image_id", "identity", "correct")
 
 
 def wide(results: pd.DataFrame, column: str = "accuracy") -> pd.DataFrame:
@@ -24,26 +25,48 @@ def wide(results: pd.DataFrame, column: str = "accuracy") -> pd.DataFrame:
     return table.rename_axis(index=None, columns=None)
 
 
-def means(results: pd.DataFrame) -> pd.DataFrame:
+def means(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     """Means over the datasets of each method; accuracies in per cent.
+
+    Args:
+        run: whose predictions are read.
+        results: of `results.read`.
 
     Returns:
         By flavour: the number of `datasets`, since not every method runs on all; the `mean` top-1
-        with `low` and `high` of its bootstrap 95 % interval, see `metrics.bootstrap_interval`; the
-        means of the other columns of `results.for_reading`; and where the same networks were run
-        with random weights, the mean `untrained`, and `added`, the difference to it.
+        with `low` and `high` of its 95 % interval, for which the individuals of each dataset are
+        drawn anew, see `resampling.cluster_interval`; the means of the other columns of
+        `results.for_reading`; and where the same networks were run before training, `added`, the
+        difference to the better of `untrained` and `frozen ImageNet`.
+
+    Raises:
+        UserError: predictions are missing.
     """
     rows = {}
     for name, own in results.groupby("flavour", sort=False):
-        low, high = metrics.bootstrap_interval(own["n_correct"], own["n_query"])
+        judged = _judged(run, name, own)
+        low, high = resampling.cluster_interval(
+            judged["correct"], judged["identity"], judged["dataset"]
+        )
         row = {"mean": own["accuracy"].mean(), "low": low, "high": high}
         row |= {told: own[column].mean() for column, told in MEASURES.items() if column in own}
         rows[name] = {"datasets": len(own)} | {key: 100 * value for key, value in row.items()}
-        if "untrained" in row:
-            rows[name]["added"] = rows[name]["mean"] - rows[name]["untrained"]
+        before = [rows[name][told] for told in ("untrained", "frozen ImageNet") if told in row]
+        if before:
+            best = max((value for value in before if not np.isnan(value)), default=np.nan)
+            rows[name]["added"] = rows[name]["mean"] - best
         if "images_per_second" in own:
             rows[name]["images/s"] = own["images_per_second"].mean()
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _judged(run: Run, name: str, results: pd.DataFrame) -> pd.DataFrame:
+    """What one method answered on all its datasets: `dataset` and the columns of `JUDGED`."""
+    tables = [
+        predictions.read(run, name, dataset, JUDGED).assign(dataset=dataset)
+        for dataset in results["dataset"]
+    ]
+    return pd.concat(tables)[["dataset", *JUDGED]]
 
 
 def paired(run: Run, results: pd.DataFrame) -> pd.DataFrame:
@@ -51,49 +74,43 @@ def paired(run: Run, results: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         run: whose predictions are read.
-        results: of `read`.
+        results: of `results.read`.
 
     Returns:
         One row per pair: `first`, `second`, the number of shared `test images`, on how many of
         them `only first right` and `only second right`, and the `p` value of their being equally
         good, see `metrics.mcnemar`; then `added, points`: how much greater the second's mean
-        accuracy over the datasets is, with `low` and `high` of its 95 % interval, see
-        `metrics.bootstrap_difference`. No rows for a single flavour.
+        accuracy over the datasets is, with `low` and `high` of its 95 % interval, for which
+        individuals are drawn anew, see `resampling.cluster_interval`. No rows for a single flavour.
 
     Raises:
         UserError: two flavours share no test image.
     """
-    judged = {}
-    for name, rows in results.groupby("flavour", sort=False):
-        tables = [
-            predictions.read(run, name, dataset, PAIR).assign(dataset=dataset)
-            for dataset in rows["dataset"]
-        ]
-        judged[name] = pd.concat(tables)[["dataset", "image_id", "correct"]]
+    judged = {
+        name: _judged(run, name, rows) for name, rows in results.groupby("flavour", sort=False)
+    }
     return pd.DataFrame([_pair(*names, judged) for names in pairwise(judged)], columns=PAIRED)
 
 
 def _pair(first: str, second: str, judged: Mapping[str, pd.DataFrame]) -> dict[str, object]:
     """How one flavour compares with another."""
-    both = judged[first].merge(judged[second], on=["dataset", "image_id"], validate="one_to_one")
+    keys = ["dataset", "image_id"]
+    both = judged[first].merge(judged[second][[*keys, "correct"]], on=keys, validate="one_to_one")
     if both.empty:
         raise UserError(
             f"{first} and {second} have judged no test image both: run them on the same"
         )
     one, other = both["correct_x"].to_numpy(dtype=bool), both["correct_y"].to_numpy(dtype=bool)
-    counts = pd.DataFrame({"first": one & ~other, "second": ~one & other, "total": 1})
-    counts = counts.groupby(both["dataset"]).sum()
-    columns = [counts[name].to_numpy() for name in ("first", "second", "total")]
-    low, high = metrics.bootstrap_difference(*columns)
-    added = ((counts["second"] - counts["first"]) / counts["total"]).mean()
+    added = other.astype(int) - one
+    low, high = resampling.cluster_interval(added, both["identity"], both["dataset"])
     return {
         "first": first,
         "second": second,
         "test images": len(both),
-        "only first right": int(counts["first"].sum()),
-        "only second right": int(counts["second"].sum()),
+        "only first right": int((one & ~other).sum()),
+        "only second right": int((~one & other).sum()),
         "p": metrics.mcnemar(one, other),
-        "added, points": 100 * added,
+        "added, points": 100 * pd.Series(added).groupby(both["dataset"]).mean().mean(),
         "low": 100 * low,
         "high": 100 * high,
     }

@@ -36,63 +36,6 @@ def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple
     return float(interval.low), float(interval.high)
 
 
-def bootstrap_interval(
-    correct: np.ndarray, total: np.ndarray, seed: int = 0, confidence: float = 0.95
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean accuracy over datasets (Efron, 1979).
-
-    Each dataset's test images are drawn anew with replacement, as many as there were; of right and
-    wrong ones only the number counts, and that is binomial. The datasets themselves stay.
-
-    Args:
-        correct: right test images of each dataset, int (d,).
-        total: test images of each dataset, int (d,).
-        seed: of the 10 000 drawings.
-        confidence: share of the drawn means that the interval holds.
-
-    Returns:
-        The interval, in [0, 1]. Where all test images are right, or all wrong, all drawings are
-        the same and the interval has no width: it then says nothing about the uncertainty.
-    """
-    rng, total = np.random.default_rng(seed), np.asarray(total)
-    drawn = rng.binomial(total, np.asarray(correct) / total, (10_000, len(total)))
-    tail = (1 - confidence) / 2
-    low, high = np.quantile((drawn / total).mean(axis=1), [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def bootstrap_difference(
-    only_first: np.ndarray,
-    only_second: np.ndarray,
-    total: np.ndarray,
-    seed: int = 0,
-    confidence: float = 0.95,
-) -> tuple[float, float]:
-    """The same interval of how much greater a second method's mean accuracy is, in pairs.
-
-    Each drawn test image counts for both methods, so that what makes it hard or easy for either
-    does not blur the difference. Of a dataset's images only the number of each kind counts: only
-    the first method right, only the second, or both alike; that is multinomial.
-
-    Args:
-        only_first: test images of each dataset on which only the first is right, int (d,).
-        only_second: the same of the second, int (d,).
-        total: test images of each dataset, int (d,).
-        seed: of the 10 000 drawings.
-        confidence: share of the drawn differences that the interval holds.
-
-    Returns:
-        The interval, in [-1, 1]; without width where no dataset has images that differ.
-    """
-    rng, total = np.random.default_rng(seed), np.asarray(total)
-    kinds = np.stack([only_first, only_second, total - only_first - only_second], axis=1)
-    drawn = rng.multinomial(total, kinds / total[:, None], (10_000, len(total)))
-    tail = (1 - confidence) / 2
-    difference = ((drawn[..., 1] - drawn[..., 0]) / total).mean(axis=1)
-    low, high = np.quantile(difference, [tail, 1 - tail])
-    return float(low), float(high)
-
-
 def balanced_accuracy(identity: np.ndarray, predicted: np.ndarray) -> float:
     """Mean over the individuals of the share of their images that are right.
 

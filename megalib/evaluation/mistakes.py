@@ -1,14 +1,12 @@
 """Where a network is right and wrong: confused pairs, hard images, similarities, a projection."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-import torch
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
@@ -17,10 +15,8 @@ from megalib.data.images import load
 from megalib.errors import UserError, choose
 from megalib.files.places import inside
 from megalib.files.plain import in_figure
-from megalib.flavours import Flavour
-from megalib.look import RIGHT, WRONG, hide_frame, legend, picture_in_box, wrapped
-from megalib.models.tensors import inference_transform
-from megalib.retrieval import extraction, search
+from megalib.look import RIGHT, WRONG, legend, picture_in_box, wrapped
+from megalib.retrieval import search
 
 PROJECTIONS = ("pca", "tsne")
 
@@ -178,88 +174,4 @@ def plot_projection(plane: np.ndarray, identity: np.ndarray, is_test: np.ndarray
     if len(names) <= 40:
         place = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "ncols": 2}
         legend(axis, marks, names, fontsize=7, **place)
-    return figure
-
-
-@dataclass(frozen=True)
-class SimilarityMap:
-    """Which places of two images make them similar.
-
-    `similarity` is their cosine. `query` and `match` are float32 (h, w): the share of each place,
-    whose mean over all places is the similarity; (h, w) is the grid of the network's last stage.
-    """
-
-    similarity: float
-    query: np.ndarray
-    match: np.ndarray
-
-
-@torch.inference_mode()
-def similarity_map(
-    model: torch.nn.Module, flavour: Flavour, query: Path, match: Path
-) -> SimilarityMap:
-    """Divide the similarity of two images among the places of each, exactly.
-
-    A Swin's embedding is the mean of the features f of its last stage over all places, so with the
-    embeddings q and m: cos(q, m) = mean over places of f · m / (‖q‖ ‖m‖). Nothing is approximated,
-    unlike in maps by gradients.
-
-    Args:
-        model: a Swin by timm without a head; it comes back in the mode it was in.
-        flavour: says how images are transformed.
-        query: file of the prepared image.
-        match: file of the prepared image that is compared with it.
-
-    Raises:
-        UserError: an image cannot be read, or the embedding is no mean over places, as in the
-            networks of CLIP and DINOv2.
-    """
-    device = next(model.parameters()).device
-    transform = inference_transform(flavour)
-    pixels = torch.stack([transform(load(file)) for file in (query, match)]).to(device)
-    with extraction.evaluating(model):
-        places, whole = model.forward_features(pixels).float(), model(pixels).float()
-    means = places.mean(dim=(1, 2)) if places.ndim == 4 else None
-    if means is None or means.shape != whole.shape or not torch.allclose(means, whole, atol=1e-4):
-        raise UserError(
-            f"{flavour.name}: its embedding is no mean over places, so the similarity cannot be "
-            "divided among them: take a MegaDescriptor"
-        )
-    unit = torch.nn.functional.normalize(whole)
-    lengths = whole.norm(dim=1)
-    shares = [
-        (places[one] @ unit[other] / lengths[one]).cpu().numpy() for one, other in ((0, 1), (1, 0))
-    ]
-    return SimilarityMap(float(unit[0] @ unit[1]), *shares)
-
-
-def plot_similarity_map(query: Path, match: Path, found: SimilarityMap) -> Figure:
-    """Two images, and below each how much its places add to their similarity.
-
-    Args:
-        query: file of the prepared image.
-        match: file of the prepared image that is compared with it.
-        found: of `similarity_map`.
-    """
-    shares = found.query, found.match
-    most = max(np.abs(part).max() for part in shares)
-    figure, axes = plt.subplots(2, 2, figsize=(6.4, 5.6))
-    for column, (file, part) in enumerate(zip((query, match), shares, strict=True)):
-        image = load(file)
-        axes[0, column].imshow(image)
-        axes[0, column].set_title(("query", "nearest image")[column], fontsize=10)
-        axes[1, column].imshow(image.convert("L"), cmap="gray")
-        heat = axes[1, column].imshow(
-            part,
-            extent=(0, image.width, image.height, 0),
-            cmap="PuOr_r",
-            vmin=-most,
-            vmax=most,
-            alpha=0.6,
-            interpolation="bilinear",
-        )
-        for axis in axes[:, column]:
-            hide_frame(axis)
-    figure.colorbar(heat, ax=axes, shrink=0.6, label="share of the similarity")
-    figure.suptitle(f"cosine {found.similarity:.2f}", fontsize=10)
     return figure

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from megalib import flavours
 from megalib.errors import UserError
-from megalib.evaluation import metrics
+from megalib.evaluation import metrics, resampling
 from megalib.files.places import Run, shown
 from megalib.files.plain import in_figure
 from megalib.files.writing import whole_file
@@ -18,6 +18,12 @@ from megalib.look import INK, PAPER, QUIET, RIGHT, legend
 from megalib.retrieval import predictions
 from megalib.retrieval.found import Found
 
+# Columns of intervals, by which clusters are drawn anew; those of encounters only where the
+# metadata name them. `low` and `high` take each image for a sample of its own.
+CLUSTERS = {
+    "identity": ("low_individuals", "high_individuals"),
+    "encounter": ("low_encounters", "high_encounters"),
+}
 # Short names of the shares that `write` puts beside top-1.
 MEASURES = {
     "top_5": "top-5",
@@ -26,6 +32,7 @@ MEASURES = {
     "balanced_accuracy": "balanced",
     "normalised_gain": "gain",
     "untrained_accuracy": "untrained",
+    "frozen_accuracy": "frozen ImageNet",
 }
 NEEDED = ("dataset", "flavour", "scale", "n_query", "n_correct", "accuracy", "low", "high")
 SHOWN = ("identity", "path", "predicted", "match_path", "similarity", "correct")
@@ -41,7 +48,8 @@ def write(run: Run, found: Mapping[str, Found]) -> pd.DataFrame:
     Returns:
         The results, one row per dataset: `dataset, flavour, scale`, of a network also `weights,
         precision, votes`; the columns of `counts`; of SIFT its `ratio`; `images_per_second`; and
-        `untrained_accuracy` in [0, 1] if it was asked for.
+        `untrained_accuracy` and `frozen_accuracy` in [0, 1], those of the network before it was
+        trained, if they were asked for.
 
     Raises:
         UserError: the file cannot be written.
@@ -49,8 +57,7 @@ def write(run: Run, found: Mapping[str, Found]) -> pd.DataFrame:
     rows = []
     for dataset, one in found.items():
         row = {"dataset": dataset, **one.method, **counts(one), **one.details}
-        if one.untrained is not None:
-            row["untrained_accuracy"] = one.untrained["correct"].mean()
+        row |= {f"{name}_accuracy": table["correct"].mean() for name, table in one.before.items()}
         rows.append(row)
     table = pd.DataFrame(rows)
     with whole_file(run.results(table["flavour"].iloc[0])) as temporary:
@@ -63,8 +70,8 @@ def counts(found: Found) -> dict[str, float]:
 
     Returns:
         `n_database, n_query, n_correct`, and in [0, 1] `accuracy`, `low` and `high` of its Wilson
-        95 % interval, `top_5`, `top_10`, `mean_average_precision`, `balanced_accuracy` and
-        `normalised_gain`.
+        95 % interval, the ends of the intervals of `CLUSTERS`, see `resampling.cluster_interval`,
+        `top_5`, `top_10`, `mean_average_precision`, `balanced_accuracy` and `normalised_gain`.
     """
     matches, ranks = found.matches, found.ranks
     correct, total = int(matches["correct"].sum()), len(matches)
@@ -78,6 +85,7 @@ def counts(found: Found) -> dict[str, float]:
         "accuracy": correct / total,
         "low": low,
         "high": high,
+        **_cluster_intervals(found),
         "top_5": metrics.top_k(ranks, 5),
         "top_10": metrics.top_k(ranks, 10),
         "mean_average_precision": metrics.mean_average_precision(ranks),
@@ -88,22 +96,37 @@ def counts(found: Found) -> dict[str, float]:
     }
 
 
+def _cluster_intervals(found: Found) -> dict[str, float]:
+    """The interval of top-1 for each kind of cluster that is known of all test images."""
+    tested = found.metadata.set_index("image_id").loc[found.matches["image_id"]]
+    ends = {}
+    for cluster, names in CLUSTERS.items():
+        if cluster in tested and tested[cluster].notna().all():
+            right, group = found.matches["correct"].to_numpy(), tested[cluster].to_numpy(dtype=str)
+            ends |= dict(zip(names, resampling.cluster_interval(right, group), strict=True))
+    return ends
+
+
 def plot_before_and_after(results: pd.DataFrame) -> Figure:
-    """Accuracy by dataset, of the untrained and of the trained network, with a line between.
+    """Accuracy by dataset, of the network before and after training, with a line between.
 
     Args:
-        results: with `dataset`, `accuracy` and `untrained_accuracy` in [0, 1].
+        results: with `dataset`, and in [0, 1] `accuracy`, `untrained_accuracy`, and where it is
+            known `frozen_accuracy`.
     """
     figure, axis = plt.subplots(figsize=(8, 0.45 * len(results) + 1.4))
     rows = np.arange(len(results))
     before, after = 100 * results["untrained_accuracy"], 100 * results["accuracy"]
     axis.hlines(rows, before, after, color=QUIET, linewidth=2)
-    axis.scatter(before, rows, color=PAPER, edgecolor=INK, zorder=3, label="untrained")
-    axis.scatter(after, rows, color=RIGHT, zorder=3, label="trained")
+    axis.scatter(before, rows, color=PAPER, edgecolor=INK, zorder=3, label="random weights")
+    if "frozen_accuracy" in results:
+        frozen = 100 * results["frozen_accuracy"]
+        axis.scatter(frozen, rows, color=QUIET, edgecolor=INK, zorder=3, label="frozen ImageNet")
+    axis.scatter(after, rows, color=RIGHT, zorder=4, label="as run here")
     axis.set(xlim=(0, 100), xlabel="test images whose nearest image shows the same individual, %")
     axis.set_yticks(rows, results["dataset"].map(in_figure))
     axis.set_ylim(len(results) - 0.5, -0.5)
-    axis.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    axis.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
     return figure
 
 
@@ -130,10 +153,10 @@ def missing(run: Run, names: Sequence[str]) -> list[str]:
 
 
 def folders_and_predictions(
-    run: Run, flavour: str, results: pd.DataFrame, scale: str
+    run: Run, flavour: str, results: pd.DataFrame
 ) -> tuple[dict[str, Path], dict[str, pd.DataFrame]]:
     """Image folders and predictions of one flavour by dataset, as `match_gallery` takes."""
-    size = flavours.get(flavour, scale).stored_size
+    size = flavours.get(flavour).stored_size
     names = results.loc[results["flavour"] == flavour, "dataset"]
     folders = {name: run.images(size, name) for name in names}
     return folders, {name: predictions.read(run, flavour, name, SHOWN) for name in names}
@@ -146,6 +169,7 @@ def for_reading(results: pd.DataFrame) -> pd.DataFrame:
         "accuracy": "top-1",
         "low": "low",
         "high": "high",
+        **{end: end.replace("_", ", ") for ends in CLUSTERS.values() for end in ends},
         **MEASURES,
         "images_per_second": "images/s",
     }

@@ -22,7 +22,8 @@ from megalib.files.names import kind_of
 from megalib.files.places import inside, shown
 
 IMAGES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
-COLUMNS = ("image_id", "identity", "path", "bbox", "date", "unique")
+NOTED = ("orientation", "encounter", "station")
+COLUMNS = ("image_id", "identity", "path", "bbox", "date", *NOTED, "unique")
 NOT_UTF8 = "of a name that is not UTF-8"
 # The first and the last bytes of whole files, of JPEG and of PNG.
 BEGIN_AND_END = ((b"\xff\xd8", b"\xff\xd9"), (b"\x89PNG", b"IEND\xaeB`\x82"))
@@ -100,7 +101,7 @@ def in_table(table: Path, named: bool) -> pd.DataFrame:
 
     Args:
         table: the file, with the columns `path` (from its own folder) and `identity`, and if
-            wanted `bbox` (x, y, width, height in pixels), `date` and `image_id`.
+            wanted `bbox` (x, y, width, height in pixels), `date`, `NOTED` and `image_id`.
         named: whether it must have the column `identity`; if not, that is left empty.
 
     Returns:
@@ -127,6 +128,8 @@ def in_table(table: Path, named: bool) -> pd.DataFrame:
     if "date" in rows:
         _check_dates(table, rows["date"])
         rows["date"] = rows["date"].replace("", None)
+    for name in set(NOTED) & set(rows):
+        rows[name] = rows[name].replace("", None)
     rows["unique"] = rows["path"] + " " + boxes
     if "image_id" in rows:
         _check_ids(table, rows["image_id"])

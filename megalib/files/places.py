@@ -53,26 +53,32 @@ def shown(path: Path) -> str:
 class Run:
     """The files of one run. Only this class knows the layout of `runs/<profile>/`.
 
-    A run may lie in another: "demo/own".
+    A run may lie in another: "demo/own". `images_of` names the run whose prepared images it uses
+    in place of its own.
     """
 
     profile: str
+    images_of: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a name that is none, and so whatever would leave the folder of all runs."""
-        parts = self.profile.split("/") if isinstance(self.profile, str) else [self.profile]
-        for part in parts:
-            check_name("a profile", part)
+        for name in [self.profile, *([self.images_of] if self.images_of else [])]:
+            for part in name.split("/") if isinstance(name, str) else [name]:
+                check_name("a profile", part)
 
     @property
     def folder(self) -> Path:
         """The folder that holds all files of this run."""
         return runs_root() / self.profile
 
+    def raw(self, named: str | None = None) -> Path:
+        """The folder with one sub-folder per raw dataset; that of the run where none is named."""
+        return resolve(named) if named else self.folder / "raw"
+
     @property
     def images_root(self) -> Path:
         """Prepared images of all sizes."""
-        return self.folder / "images"
+        return runs_root() / (self.images_of or self.profile) / "images"
 
     def images(self, size: int, dataset: str = "") -> Path:
         """Prepared images whose shorter side is `size` pixels, of one dataset or of all."""
@@ -85,6 +91,14 @@ class Run:
     def problems(self, dataset: str) -> Path:
         """Images of a dataset that could not be prepared, and why."""
         return self.metadata(dataset).with_name("problems.csv")
+
+    def truth(self, dataset: str) -> Path:
+        """What is known of the images of drawn animals beside what the metadata say."""
+        return self.metadata(dataset).with_name("truth.csv")
+
+    def noted(self, dataset: str) -> Path:
+        """What was noted of the images of a dataset beside what the metadata say."""
+        return self.metadata(dataset).with_name("noted.csv")
 
     def prepared_by(self, dataset: str) -> Path:
         """What prepared images were made of, see `record`."""
@@ -137,6 +151,10 @@ class Run:
     def figure(self, name: str) -> Path:
         """A picture that hand-written pages show."""
         return self.folder / "figures" / name
+
+    def page(self, key: str) -> Path:
+        """An executed notebook as one page for a browser."""
+        return self.folder / f"{key}.html"
 
     @property
     def book(self) -> Path:

@@ -13,12 +13,16 @@ from megalib.identify.photographs import Photographs
 
 @dataclass(frozen=True)
 class Answers:
-    """What was written: the `table` that `csv` holds, and the `page`; `in_words` sums it up."""
+    """What was written: the `table` that `csv` holds, and the `page`; `in_words` sums it up.
+
+    `made_by` are the weights and the threshold that decided it, for the last cell of a notebook.
+    """
 
     table: pd.DataFrame
     csv: Path
     page: Path
     in_words: str
+    made_by: dict[str, str]
 
 
 def write_answers(
@@ -39,5 +43,9 @@ def write_answers(
     csv, page = folder / "candidates.csv", folder / "candidates.html"
     told = table.drop(columns=["path", "known_path"])
     spreadsheet.write(csv, told, index=False)
-    gallery.write_page(page, "Candidates", table, new.folder, known.folder)
-    return Answers(told, csv, page, judging.in_words(table, judgement.threshold, csv))
+    gallery.write_page(
+        page, "Candidates", table, new.folder, known.folder, judging.expected(judgement)
+    )
+    threshold = "none" if judgement.threshold is None else f"{judgement.threshold:.6f}"
+    made_by = {"Weights": f"SHA-256 {new.weights[:16]}", "Threshold": threshold}
+    return Answers(told, csv, page, judging.in_words(table, judgement, csv), made_by)

@@ -1,13 +1,12 @@
 """A page of photographs and their candidates, to be checked by eye in any browser."""
 
-import base64
-import io
 from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment
 
-from megalib.data.images import load
+from megalib.data.images import as_address
+from megalib.evaluation.judging import flags
 from megalib.files.places import inside
 from megalib.files.writing import whole_file
 
@@ -16,7 +15,9 @@ SIDE = 160  # pixels of the longer side of an image on the page
 PAGE = Path(__file__).with_suffix(".html")  # its template
 
 
-def write_page(file: Path, title: str, table: pd.DataFrame, new: Path, known: Path) -> None:
+def write_page(
+    file: Path, title: str, table: pd.DataFrame, new: Path, known: Path, expected: str = ""
+) -> None:
     """Write the page; the images are in it, so the file can be sent to others as it is.
 
     Args:
@@ -25,6 +26,7 @@ def write_page(file: Path, title: str, table: pd.DataFrame, new: Path, known: Pa
         table: of `judging.rank`.
         new: folder of the prepared new photographs.
         known: folder of the prepared known ones.
+        expected: what the flag of photographs unlike all known ones is worth, in words.
     """
     photographs = []
     for name, rows in table.groupby("photograph", sort=False):
@@ -33,7 +35,7 @@ def write_page(file: Path, title: str, table: pd.DataFrame, new: Path, known: Pa
             {
                 "name": row.candidate,
                 "file": row.known_photograph,
-                "image": _embedded(inside(known, row.known_path)),
+                "image": as_address(inside(known, row.known_path), SIDE),
                 "figures": _figures(row),
             }
             for row in rows.itertuples()
@@ -41,13 +43,15 @@ def write_page(file: Path, title: str, table: pd.DataFrame, new: Path, known: Pa
         photographs.append(
             {
                 "name": name,
-                "image": _embedded(inside(new, first["path"])),
-                "is_new": first["new_individual"] == "yes",
+                "image": as_address(inside(new, first["path"]), SIDE),
+                "is_flagged": first["unlike_all_known"] == "yes",
                 "candidates": candidates,
             }
         )
     page = Environment(autoescape=True).from_string(PAGE.read_text(encoding="utf-8"))
-    text = page.render(title=title, side=SIDE, photographs=photographs)
+    text = page.render(
+        title=title, side=SIDE, photographs=photographs, flag=flags.FLAG, expected=expected
+    )
     with whole_file(file) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -55,12 +59,3 @@ def write_page(file: Path, title: str, table: pd.DataFrame, new: Path, known: Pa
 def _figures(row: tuple) -> str:
     similarity = f"cosine {row.similarity:.2f}"
     return similarity if pd.isna(row.probability) else f"{row.probability:.0%}, {similarity}"
-
-
-def _embedded(path: Path) -> str:
-    """A small copy of an image as an address that holds it."""
-    image = load(path)
-    image.thumbnail((SIDE, SIDE))
-    data = io.BytesIO()
-    image.save(data, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()

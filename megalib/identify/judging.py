@@ -1,4 +1,4 @@
-"""What known photographs teach, and how new ones are judged by it: candidates, or a new animal."""
+"""What known photographs teach, and how new ones are judged by it: candidates, or unlike all."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,24 +11,27 @@ import torch
 from megalib.data import splits
 from megalib.data.metadata import UNKNOWN
 from megalib.errors import UserError
-from megalib.evaluation import calibration, open_set
+from megalib.evaluation.judging import calibration, flags, open_set
 from megalib.files.places import shown
 from megalib.identify.photographs import Photographs
 from megalib.retrieval import matching, search
 
-REPEATS = 5  # ways in which the known photographs are divided to learn from them
+REPEATS = 20  # ways in which the known photographs are divided to learn from them
 
 
 @dataclass(frozen=True)
 class Judgement:
     """What was learned from the known individuals alone; None where they are too few.
 
-    `threshold` is the similarity below which an animal is called new. `probability_of` turns the
-    similarities of candidates into probabilities that they are right, if the animal is a known one.
+    `threshold` is the similarity below which a photograph is unlike all known ones.
+    `probability_of` turns the similarities of candidates into probabilities that they are right, if
+    the animal is a known one. `tried` says what the flag was worth on the known animals: the
+    measures of `flags.MEASURES`, a row per division.
     """
 
     threshold: float | None
     probability_of: Callable[[np.ndarray], np.ndarray] | None
+    tried: pd.DataFrame | None = None
 
 
 def learn(
@@ -38,14 +41,15 @@ def learn(
     device: str | torch.device = "cpu",
     report: Callable[[str], None] = print,
 ) -> Judgement:
-    """Learn from the known individuals when an animal is new, and how likely matches are right.
+    """Learn from the known individuals when one is unlike all, and how likely matches are right.
 
-    Several times, half of the photographs of each individual play the new ones and the other half
+    `REPEATS` times, half of the photographs of each individual play the new ones and the other half
     the known ones; for the threshold, a third of the individuals is taken out of the known ones.
-    The threshold is the one of greatest geometric mean of BAKS and BAUS, see `open_set.sweep`; the
-    probabilities are a logistic calibration over all candidates, see `calibration.calibrate`. No
-    individual is taken out for these: they hold if the animal is among the known ones. How often
-    it is not, nobody can learn from the known ones.
+    The threshold is the one of greatest geometric mean of BAKS and BAUS over all divisions, see
+    `open_set.sweep`. What its flag is worth is judged on each division by the threshold of the
+    others. The probabilities are a logistic calibration over all candidates, see
+    `calibration.calibrate`. No individual is taken out for these: they hold if the animal is among
+    the known ones. How often it is not, nobody can learn from the known ones.
 
     Args:
         known: photographs of known individuals.
@@ -57,26 +61,36 @@ def learn(
     parts = [
         splits.add_closed_set_split(known.metadata, 0.5, seed + number) for number in range(REPEATS)
     ]
-    threshold, probability_of = None, None
+    threshold, probability_of, tried = None, None, None
     try:
-        threshold = _threshold(parts, known.rows, seed, device)
+        threshold, tried = _threshold(parts, known.rows, seed, device)
     except UserError as error:
-        report(f"no animal can be called new: {error}")
+        report(f"no photograph can be called {flags.FLAG}: {error}")
     try:
         probability_of = _calibration(parts, known.rows, candidates, device)
     except UserError as error:
         report(f"no probabilities: {error}")
-    return Judgement(threshold, probability_of)
+    return Judgement(threshold, probability_of, tried)
 
 
 def _threshold(
     parts: list[pd.DataFrame], rows: np.ndarray, seed: int, device: str | torch.device
-) -> float:
+) -> tuple[float, pd.DataFrame]:
+    """The best threshold of all divisions, and what that of all others is worth on each."""
     tables = []
     for number, part in enumerate(parts):
         hidden = splits.hide_individuals(part, 1 / 3, seed + number)
         is_new = hidden.loc[hidden["split"] == "test", "is_new"].to_numpy()
         tables.append(matching.match(hidden, rows, device=device).assign(is_new=is_new))
+    tried = []
+    for number, table in enumerate(tables):
+        threshold = _best(tables[:number] + tables[number + 1 :])
+        counts = flags.two_by_two(table["similarity"] < threshold, table["is_new"])
+        tried.append(flags.measures(counts))
+    return _best(tables), pd.DataFrame(tried)
+
+
+def _best(tables: list[pd.DataFrame]) -> float:
     table = open_set.sweep(pd.concat(tables, ignore_index=True))
     return float(table.loc[table["geometric_mean"].idxmax(), "threshold"])
 
@@ -116,9 +130,10 @@ def rank(
     Returns:
         One row per photograph and candidate, the nearest first: `photograph`, `rank` from 1, the
         `candidate`, its nearest `known_photograph`, their `similarity` in [-1, 1], the
-        `probability` in [0, 1] that it is right if the animal is a known one, `new_individual`
-        ("yes", "no", or empty where that could not be learned; the same in all rows of a
-        photograph), and `path` and `known_path` of the prepared images.
+        `probability` in [0, 1] that it is right if the animal is a known one, `unlike_all_known`
+        ("yes" where the best candidate is less similar than the threshold, "no", or empty where
+        that could not be learned; the same in all rows of a photograph), and `path` and
+        `known_path` of the prepared images.
 
     Raises:
         UserError: no known photograph shows a known individual.
@@ -140,7 +155,7 @@ def rank(
             "known_photograph": database["photograph"].to_numpy()[place],
             "similarity": flat,
             "probability": np.nan,
-            "new_individual": "",
+            "unlike_all_known": "",
             "path": query["path"].to_numpy(),
             "known_path": database["path"].to_numpy()[place],
         }
@@ -149,43 +164,62 @@ def rank(
         table["probability"] = judgement.probability_of(flat)
     if judgement.threshold is not None:
         decided = open_set.decide(names[:, 0], similarity[:, 0], judgement.threshold)
-        table["new_individual"] = np.repeat(np.where(decided == UNKNOWN, "yes", "no"), most)
+        table["unlike_all_known"] = np.repeat(np.where(decided == UNKNOWN, "yes", "no"), most)
     return table
 
 
-def in_words(table: pd.DataFrame, threshold: float | None, file: Path) -> str:
-    """One sentence about what was found.
+def in_words(table: pd.DataFrame, judgement: Judgement, file: Path) -> str:
+    """What was found, and what the flag is worth, in a few sentences.
 
     Args:
         table: of `rank`.
-        threshold: of the judgement.
+        judgement: by which the candidates were judged.
         file: into which the table was written.
     """
     first = table[table["rank"] == 1]
     text = f"{len(first)} new photographs, their candidates in {shown(file)}"
-    if threshold is None:
+    if judgement.threshold is None:
         return text
-    strange = (first["new_individual"] == "yes").sum()
-    return f"{text}; {strange} are probably new animals (similarity below {threshold:.2f})"
+    strange = (first["unlike_all_known"] == "yes").sum()
+    text += f"; {strange} are {flags.FLAG} ones (similarity below {judgement.threshold:.2f}): look "
+    return f"{text}at these first. {expected(judgement)}".strip()
 
 
-def marked(table: pd.DataFrame, truth: pd.Series, known: Photographs) -> str:
-    """Compare with the truth of `example`, in one sentence.
+def expected(judgement: Judgement) -> str:
+    """What to expect of the flag, see `flags.expected_in_words`; "" where nothing was tried."""
+    return "" if judgement.tried is None else flags.expected_in_words(judgement.tried)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The answers beside the truth: `in_words`, and `counts`, see `flags.two_by_two`."""
+
+    in_words: str
+    counts: pd.DataFrame
+
+
+def marked(
+    table: pd.DataFrame, truth: pd.Series, known: Photographs, judgement: Judgement
+) -> Marks:
+    """Compare with the truth of `example`.
 
     Args:
         table: of `rank`.
         truth: identities by file name.
         known: the photographs of known individuals.
+        judgement: by which the candidates were judged.
     """
     first = table[table["rank"] == 1]
     identity = first["photograph"].map(truth)
     is_known = identity.isin(known.metadata["identity"]).to_numpy()
-    called_new = (first["new_individual"] == "yes").to_numpy()
+    counts = flags.two_by_two(first["unlike_all_known"] == "yes", ~is_known)
     right = (first["candidate"] == identity).to_numpy()
     found = table[table["candidate"] == table["photograph"].map(truth)]["photograph"].nunique()
-    return (
-        f"of {is_known.sum()} photographs of known animals, {right.sum()} have the right one as "
-        f"first candidate and {found} among all candidates, and {(called_new & is_known).sum()} "
-        f"are called new; of {(~is_known).sum()} photographs of new animals, "
-        f"{(called_new & ~is_known).sum()} are called new"
+    tried = judgement.tried
+    compared = "" if tried is None else f" {flags.found_in_words(tried, counts)}"
+    return Marks(
+        f"Of {is_known.sum()} photographs of known animals, {right.sum()} have the right one as "
+        f"first candidate and {found} among all candidates. {flags.counted_in_words(counts)}"
+        f"{compared}",
+        counts,
     )

@@ -13,7 +13,7 @@ from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
 from megalib.files import locks
 from megalib.files.places import Run, inside, resolve
-from megalib.files.writing import told_if_unwritable
+from megalib.files.writing import told_if_unwritable, whole_file
 from megalib.flavours import Flavour
 from megalib.retrieval import caching, extraction
 
@@ -23,12 +23,14 @@ class Photographs:
     """Prepared photographs and their embeddings.
 
     `metadata` has `image_id, identity, path` and `photograph`, the path below the user's own
-    folder; `rows` are float32 (len(metadata), d); `folder` holds the prepared images.
+    folder; `rows` are float32 (len(metadata), d); `folder` holds the prepared images; `weights` is
+    the SHA-256 of the network's weights, see `caching.digest_of`.
     """
 
     metadata: pd.DataFrame
     rows: np.ndarray
     folder: Path
+    weights: str = ""
 
 
 def embed_photographs(
@@ -66,14 +68,16 @@ def embed_photographs(
     files = extraction.images_of(flavour, metadata, run, name)
     file = run.features(flavour.name, name)
     rows = caching.cached(file, model, flavour, files, device, workers, precision, name)
-    return Photographs(metadata, rows, run.images(flavour.stored_size, name))
+    weights = caching.digest_of(model)
+    return Photographs(metadata, rows, run.images(flavour.stored_size, name), weights)
 
 
 def example(run: Run, dataset: str, into: Path, strangers: int = 3) -> tuple[Path, Path, pd.Series]:
     """Make an example of the two folders out of a prepared dataset.
 
     Training images become photographs of known individuals, test images the new photographs. The
-    last few individuals, by name, are left out of the known ones.
+    last few individuals, by name, are left out of the known ones. New photographs are numbered, so
+    that their names do not say who is on them; that is written into `truth.csv`.
 
     Args:
         run: that holds the dataset.
@@ -95,16 +99,21 @@ def example(run: Run, dataset: str, into: Path, strangers: int = 3) -> tuple[Pat
     if len(names) <= strangers + 1:
         raise UserError(f"{dataset} has {len(names)} individuals, too few for an example")
     copies, truth = {}, {}
-    for row in metadata.itertuples():
+    # In the order of the image ids, which are digests: neighbours show no animal in common.
+    for row in metadata.sort_values("image_id").itertuples():
         image = inside(run.images(518, dataset), row.path)
         if row.split == "test":
-            copies[into / "new" / image.name] = image
-            truth[image.name] = row.identity
+            name = f"photo_{len(truth) + 1:03d}{image.suffix}"
+            copies[into / "new" / name] = image
+            truth[name] = row.identity
         elif row.identity not in names[-strangers:]:
             copies[inside(into / "known", row.identity) / image.name] = image
+    answers = pd.Series(truth, name="identity").rename_axis("photograph")
     with locks.held(into, f"example of {dataset}"):
         _copy_all(copies, into)
-    return into / "known", into / "new", pd.Series(truth, name="identity")
+        with whole_file(into / "truth.csv") as temporary:
+            answers.to_csv(temporary)
+    return into / "known", into / "new", answers
 
 
 def _copy_all(copies: dict[Path, Path], into: Path) -> None:

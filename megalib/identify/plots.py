@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from megalib.data.images import load
+from megalib.evaluation.judging import flags
 from megalib.files.places import inside
 from megalib.files.plain import in_figure
 from megalib.look import INK, WRONG, hide_frame
@@ -27,12 +28,12 @@ def candidates(new: Path, known: Path, table: pd.DataFrame, most: int = 6) -> Fi
         len(shown), columns, figsize=(1.45 * columns, 1.75 * len(shown)), squeeze=False
     )
     for row, (_, rows) in zip(axes, shown, strict=True):
-        is_new = rows["new_individual"].iloc[0] == "yes"
+        is_flagged = rows["unlike_all_known"].iloc[0] == "yes"
         for axis in row:
             hide_frame(axis)
         row[0].imshow(load(inside(new, rows["path"].iloc[0])))
-        row[0].set_title("probably new" if is_new else "new photograph", fontsize=8)
-        row[0].title.set_color(WRONG if is_new else INK)
+        row[0].set_title(flags.FLAG if is_flagged else "new photograph", fontsize=8)
+        row[0].title.set_color(WRONG if is_flagged else INK)
         for axis, candidate in zip(row[1:], rows.itertuples(), strict=True):
             axis.imshow(load(inside(known, candidate.known_path)))
             chance = "" if pd.isna(candidate.probability) else f"{candidate.probability:.0%}, "

@@ -2,7 +2,7 @@
 
 ::
 
-    networks (weights in) → devices (where, in which precision; computer) → export (weights out)
+    networks (weights in; packaged) → devices (where, in which precision; computer) → export (out)
 """
 
 import lazy_loader
@@ -10,8 +10,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "networks": ["load_network", "untrained_network", "parameter_count"],
+        "networks": ["before_training", "load_network", "parameter_count"],
         "devices": ["pick_device", "pick_precision"],
-        "export": ["push"],
     },
 )

@@ -78,6 +78,7 @@ def model_card(
         dimensions: of an embedding.
     """
     start = in_markdown(facts["start"])  # which may be a folder of any name
+    pocket = f": it is a small one, in whose place the authors have {flavour.stands_for}"
     table = beside_published(flavour, recipe, start, facts["precision"])
     told = {in_markdown(name): part for name, part in facts["datasets"].items()}
     parts = [
@@ -92,12 +93,12 @@ def model_card(
         (DATA / "model_card.md")
         .read_text()
         .format(
-            title=flavour.title,
+            title=flavour.name,
             dimensions=dimensions,
             version=version("megalib"),
             profile=in_markdown(run.profile),
             seed=facts["seed"],
-            cut_down="" if flavour.scale == "published" else ", and it is cut down",
+            pocket=pocket if flavour.stands_for else "",
             side=flavour.image_size,
             mean=list(flavour.mean),
             std=list(flavour.std),

@@ -1,7 +1,6 @@
 """Backbones by timm: from nothing, from ImageNet, from the hub, or from a folder."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import timm
@@ -14,6 +13,7 @@ from timm.models import save_for_hf
 from megalib.errors import UserError
 from megalib.files.places import Run, resolve, shown
 from megalib.flavours import Flavour
+from megalib.models import packaged
 
 # Without this, timm leaves Swin's fused attention off: 1.4 times slower on a CPU, same output.
 set_fused_attn(True, experimental=True)
@@ -35,30 +35,43 @@ def untrained_network(flavour: Flavour, seed: int) -> torch.nn.Module:
 
 
 def pretrained(flavour: Flavour) -> torch.nn.Module:
-    """The backbone with the weights of timm: those from which the published training started.
+    """The backbone with its ImageNet weights, which a package holds or timm fetches.
 
     Raises:
-        UserError: the weights cannot be fetched.
+        UserError: the weights are not installed, or cannot be fetched.
     """
+    if flavour.scale == "pocket":
+        return packaged.network(flavour)
     return _fetch(flavour, f"{flavour.architecture}.{flavour.pretrained_tag}")
+
+
+def before_training(flavour: Flavour, seed: int) -> dict[str, torch.nn.Module]:
+    """A network before it has seen an animal: "untrained", and of a pocket network also "frozen".
+
+    The first has the random weights of that seed, the second those of ImageNet, which would have to
+    be fetched for other flavours.
+
+    Raises:
+        UserError: the ImageNet weights of a pocket network are not installed.
+    """
+    found = {"untrained": untrained_network(flavour, seed)}
+    return found | ({"frozen": pretrained(flavour)} if flavour.scale == "pocket" else {})
 
 
 def from_hub(flavour: Flavour) -> torch.nn.Module:
     """The released network from the Hugging Face hub: a MegaDescriptor, or a baseline by timm.
 
     Raises:
-        UserError: the weights cannot be fetched.
+        UserError: nobody released the network, or the weights cannot be fetched.
     """
+    if flavour.scale == "pocket":
+        told = "and has no weights on the hub: train it, or take those of ImageNet (imagenet)"
+        raise UserError(f"{flavour.name} is no released network {told}")
     return _fetch(flavour, f"hf-hub:{flavour.hub_id}") if flavour.hub_id else pretrained(flavour)
 
 
 def _fetch(flavour: Flavour, source: str) -> torch.nn.Module:
     """Build a network of the hub, or of timm's table, from the cache, which is filled before."""
-    if flavour.scale != "published":
-        raise UserError(
-            f"{flavour.title} is a cut-down network and has no published weights: "
-            "use the scale 'published', or train it"
-        )
     # Without a network the hub's library tries for most of a minute; its cache answers at once.
     offline = not _hub_answers()
     try:
@@ -147,7 +160,7 @@ def from_folder(folder: Path, flavour: Flavour, advice: str = NAME_A_FOLDER) -> 
         found = json.loads((folder / "config.json").read_text())["architecture"]
         if found != flavour.architecture:
             raise UserError(
-                f"{shown(folder)} holds a {found}, but {flavour.title} is a {flavour.architecture}"
+                f"{shown(folder)} holds a {found}, but {flavour.name} is a {flavour.architecture}"
             )
         # Without pretrained=True timm would build the network and leave its weights random. Of
         # pytorch_model.bin it opens weights only, no code.
@@ -160,7 +173,7 @@ def from_folder(folder: Path, flavour: Flavour, advice: str = NAME_A_FOLDER) -> 
             f"cannot load the network of {shown(weights)}: {type(error).__name__}: {reason}"
         ) from error
     if _shapes(model) != _shapes(_without_weights(flavour)):
-        raise UserError(f"{shown(folder)} holds a {found} of another size than {flavour.title}")
+        raise UserError(f"{shown(folder)} holds a {found} of another size than {flavour.name}")
     return model
 
 
@@ -178,9 +191,9 @@ def parameter_count(model: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def published_parameter_count(flavour: Flavour) -> int:
+def parameters_of(flavour: Flavour) -> int:
     """Number of parameters of the backbone of a flavour, counted without making its weights."""
-    return parameter_count(_without_weights(replace(flavour, network={})))
+    return parameter_count(_without_weights(flavour))
 
 
 def load_network(flavour: Flavour, weights: str, run: Run) -> torch.nn.Module:
@@ -188,7 +201,8 @@ def load_network(flavour: Flavour, weights: str, run: Run) -> torch.nn.Module:
 
     Args:
         flavour: which network.
-        weights: "trained" for the run's own training, "hub" for the published ones, or a folder.
+        weights: "trained" for the run's own training, "imagenet" for those that training starts
+            from, "hub" for the published ones, or a folder.
         run: where the trained weights lie.
 
     Raises:
@@ -196,6 +210,8 @@ def load_network(flavour: Flavour, weights: str, run: Run) -> torch.nn.Module:
     """
     if weights == "trained":
         return from_folder(run.weights(flavour.name), flavour, TRAIN_FIRST)
+    if weights == "imagenet":
+        return pretrained(flavour)
     if weights == "hub":
         return from_hub(flavour)
     return from_folder(resolve(weights), flavour)

@@ -3,17 +3,17 @@
 ::
 
     extraction → features → search → matching → predictions ← sift, without a network
+                                        candidates (of several methods, side by side)
 """
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["sift"],
+    submodules=["candidates", "sift"],
     submod_attrs={
         "extraction": ["embed"],
         "features": ["embedded"],
-        "search": ["neighbours"],
         "matching": ["match"],
         "inference": ["infer"],
         "validation": ["mean_accuracy"],

@@ -128,14 +128,10 @@ def facts_of(
     Raises:
         UserError: a path leaves the image folder.
     """
-    weights = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        weights.update(name.encode())
-        weights.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
     files = [(path, inside(images.folder, path)) for path in images.paths]
     sizes = [(path, file.stat().st_size if file.is_file() else -1) for path, file in files]
     facts = {
-        "weights": weights.hexdigest(),
+        "weights": digest_of(model),
         "image_size": flavour.image_size,
         "mean": flavour.mean,
         "std": flavour.std,
@@ -145,3 +141,12 @@ def facts_of(
         "images": stamp.digest(f"{path} {size}" for path, size in sizes),
     }
     return stamp.as_read(facts)
+
+
+def digest_of(model: torch.nn.Module) -> str:
+    """The SHA-256 of a network's weights and their names, 64 hexadecimal digits."""
+    weights = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        weights.update(name.encode())
+        weights.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return weights.hexdigest()

@@ -92,7 +92,9 @@ def _fill(
         )
         try:
             for pixels, _ in tqdm(loader, label, leave=False, mininterval=2, unit="batch"):
-                pixels = pixels.to(device, non_blocking=True)
+                # Convolutions are up to twice as fast on a CPU if the channels lie innermost.
+                where = {"device": device, "memory_format": torch.channels_last}
+                pixels = pixels.to(non_blocking=True, **where)
                 with torch.autocast(device.type, kind, enabled=kind is not None):
                     embeddings = model(pixels)
                 rows[start : start + len(pixels)] = embeddings.float().cpu().numpy()

@@ -1,6 +1,6 @@
 """One flavour on prepared datasets: features and predictions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -18,7 +18,7 @@ def infer(
     run: Run,
     device: torch.device,
     workers: int = 0,
-    untrained: torch.nn.Module | None = None,
+    before: Mapping[str, torch.nn.Module] | None = None,
     precision: str = "fp32",
     k: int = 1,
     weights: str = "trained",
@@ -34,7 +34,7 @@ def infer(
         device: where to compute.
         workers: processes that load images.
         precision: of the products inside the network, see `devices.pick_precision`.
-        untrained: the same network with random weights, to compare with.
+        before: the same network before training, to compare with, see `models.before_training`.
         k: how many nearest images vote; 1 as published.
         weights: where the network's weights come from, see `models.load_network`; results say so.
         report: takes one line per dataset.
@@ -59,10 +59,10 @@ def infer(
         matches = matching.match(metadata, rows, k, device)
         ranks = ranking.rank(metadata, rows, device)
         matches["rank"] = ranks.first_match
-        before = None
-        if untrained is not None:
-            random = extraction.embed(untrained, flavour, metadata, run, dataset, device, workers)
-            before = matching.match(metadata, random, k, device)
+        matched_before = {}
+        for name, other in (before or {}).items():
+            theirs = extraction.embed(other, flavour, metadata, run, dataset, device, workers)
+            matched_before[name] = matching.match(metadata, theirs, k, device)
         report(f"{dataset}: {matches['correct'].sum()} of {len(matches)} test images right")
         alike = matches[matches["similarity"] > 1 - predictions.TWIN]
         same = dict(zip(alike["path"], alike["match_path"], strict=True))
@@ -70,5 +70,5 @@ def infer(
         file_of_matches = run.predictions(flavour.name, dataset)
         predictions.write(dataset, matches, same, file_of_matches, report)
         speed = {"images_per_second": features.images_per_second(file, len(rows))}
-        found[dataset] = Found(metadata, matches, ranks, method, speed, before)
+        found[dataset] = Found(metadata, matches, ranks, method, speed, matched_before)
     return found

@@ -1,11 +1,13 @@
-"""Where in the order of nearness a query finds its individual."""
+"""Where in the order of nearness a query finds its individual, and whom it finds first."""
+
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
 import torch
 
 from megalib.retrieval import search
-from megalib.retrieval.found import Ranks
+from megalib.retrieval.found import CANDIDATES, Ranks
 from megalib.retrieval.matching import parts_of
 
 
@@ -37,30 +39,45 @@ def rank_matches(
     known, asked = codes[: len(database)], codes[len(database) :]
     parts, start = [], 0
     for order, _ in search.neighbours_by_part(query, database, len(database), device):
-        parts.append(ranks_of_order(known[order] == asked[start : start + len(order), None]))
+        parts.append(ranks_of_order(order, known, asked[start : start + len(order)]))
         start += len(order)
-    return Ranks(
-        np.concatenate([part.first_match for part in parts]),
-        np.concatenate([part.average_precision for part in parts]),
-    )
+    names = [field.name for field in fields(Ranks)]
+    return Ranks(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def ranks_of_order(right: np.ndarray) -> Ranks:
+def ranks_of_order(order: np.ndarray, known: np.ndarray, asked: np.ndarray) -> Ranks:
     """The same for a database that has been sorted by any method.
 
     Args:
-        right: whether each database image shows the query's individual, nearest first, bool (n, m).
+        order: the database images for each query, nearest first, int64 (n, m).
+        known: codes of the individuals on the database images, int64 (m,).
+        asked: codes of those on the queries, int64 (n,).
     """
+    shown = known[order]
+    right = shown == asked[:, None]
     found = right.any(axis=1)
     first = np.where(found, right.argmax(axis=1), right.shape[1])
     counts = np.arange(1, right.shape[1] + 1)
     hits = (right * (right.cumsum(axis=1) / counts)).sum(axis=1)
     precision = np.where(found, hits / np.maximum(right.sum(axis=1), 1), np.nan)
-    return Ranks(first, precision)
+    places = _first_of_each(shown, min(CANDIDATES, len(np.unique(known))))
+    return Ranks(first, precision, np.take_along_axis(order, places, 1))
+
+
+def _first_of_each(shown: np.ndarray, k: int) -> np.ndarray:
+    """Where the first k individuals of each row are met for the first time, int64 (n, k)."""
+    places, left = [], np.ones(shown.shape, dtype=bool)
+    for _ in range(k):
+        places.append(left.argmax(axis=1)[:, None])
+        left &= shown != np.take_along_axis(shown, places[-1], 1)
+    return np.hstack(places)
 
 
 def rank(metadata: pd.DataFrame, rows: np.ndarray, device: str | torch.device = "cpu") -> Ranks:
-    """Where in the order of nearness the test images find their individual, see `found.Ranks`."""
+    """Where in the order of nearness the test images find their individual, see `found.Ranks`.
+
+    Database indices count the training images.
+    """
     test, train = parts_of(metadata)
     identity = metadata["identity"].to_numpy()
     return rank_matches(rows[test], rows[train], identity[test], identity[train], device)

@@ -25,6 +25,7 @@ from megalib.retrieval import matching, predictions, ranking
 from megalib.retrieval.found import Found, Ranks
 
 RATIOS = tuple(round(0.5 + 0.05 * step, 2) for step in range(9))  # 0.5 to 0.9
+STORED_SIZE = 256  # pixels of the shorter side of the prepared images that are read
 TRAINING_QUERIES = (
     100  # training images by which the ratio is chosen; more cost more than they tell
 )
@@ -48,8 +49,8 @@ def describe(path: Path, keypoints: int) -> torch.Tensor:
     return torch.zeros(0, 128) if descriptors is None else torch.from_numpy(descriptors)
 
 
-def _describe(files: Sequence[Path], keypoints: int, label: str) -> list[torch.Tensor]:
-    """The descriptors of several images, on all threads."""
+def describe_all(files: Sequence[Path], keypoints: int, label: str) -> list[torch.Tensor]:
+    """The descriptors of several images, on all threads; see `describe`."""
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         described = pool.map(lambda file: describe(file, keypoints), files)
         bar = {"unit": "image", "mininterval": 2, "leave": False}
@@ -151,8 +152,8 @@ def match(
     entries = [descriptors[place] for place in train]
     counts = _count([descriptors[place] for place in test], entries, [ratio], label)[:, :, 0]
     order = np.argsort(-counts, axis=1, kind="stable")
-    identity = metadata["identity"].to_numpy()
-    ranks = ranking.ranks_of_order(identity[train][order] == identity[test, None])
+    codes, _ = pd.factorize(metadata["identity"])
+    ranks = ranking.ranks_of_order(order, codes[train], codes[test])
     nearest = metadata.iloc[train[order[:, 0]]]
     most = counts[np.arange(len(test)), order[:, 0]]
     predicted = nearest["identity"].to_numpy()
@@ -163,7 +164,7 @@ def match(
 def infer(
     datasets: Sequence[str],
     run: Run,
-    stored_size: int = 256,
+    stored_size: int = STORED_SIZE,
     keypoints: int = 300,
     most_images: int = 2000,
     seed: int = 0,
@@ -197,7 +198,7 @@ def infer(
             continue
         folder = run.images(stored_size, dataset)
         began = time.perf_counter()
-        descriptors = _describe(
+        descriptors = describe_all(
             [inside(folder, path) for path in metadata["path"]], keypoints, dataset
         )
         seconds = time.perf_counter() - began

@@ -1,6 +1,7 @@
 """What the flavours cost: parameters, arithmetic, and hours of training."""
 
 import math
+from collections.abc import Mapping
 
 import pandas as pd
 import timm
@@ -9,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from megalib.data import published
 from megalib.files.plain import in_markdown
-from megalib.flavours import FLAVOURS, RECIPES, Flavour, short_name
+from megalib.flavours import MEGADESCRIPTORS, RECIPES, Flavour, Recipe, short_name
 from megalib.models import networks
 
 BACKWARD = 3  # operations of a training step, in those of a forward pass
@@ -33,21 +34,29 @@ def sizes() -> pd.DataFrame:
     """Parameters in millions and operations per image in billions, by flavour (rows)."""
     rows = {
         name: {
-            "parameters of the backbone, millions": networks.published_parameter_count(flavour)
-            / 1e6,
+            "parameters of the backbone, millions": networks.parameters_of(flavour) / 1e6,
             "operations for one image, billions": flops(flavour) / 1e9,
         }
-        for name, flavour in FLAVOURS.items()
+        for name, flavour in MEGADESCRIPTORS.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def recipes() -> pd.DataFrame:
-    """The published recipes side by side, with each backbone's size; one column per flavour."""
+def recipes(chosen: Mapping[str, Flavour] = MEGADESCRIPTORS) -> pd.DataFrame:
+    """Recipes side by side, with each backbone's size.
+
+    Args:
+        chosen: flavours by name.
+
+    Returns:
+        One column per flavour, as text and numbers to read; pocket networks also say for which
+        MegaDescriptor they stand.
+    """
     columns = {}
-    for name, flavour in FLAVOURS.items():
+    for name, flavour in chosen.items():
         recipe = RECIPES[name]
-        columns[name] = {
+        columns[name] = {"stands for": flavour.stands_for} if flavour.stands_for else {}
+        columns[name] |= {
             "architecture": flavour.architecture,
             "starts from": flavour.pretrained_tag,
             "image, pixels": flavour.image_size,
@@ -57,14 +66,27 @@ def recipes() -> pd.DataFrame:
             "RandAugment magnitude": recipe.augment_magnitude,
             "ArcFace margin, rad": f"{recipe.margin:g}",
             "ArcFace scale": f"{recipe.loss_scale:g}",
-            "optimiser": f"{recipe.optimizer}, momentum {recipe.momentum:g}",
-            "learning rate": f"{recipe.learning_rate:g} to {recipe.minimum_learning_rate:g}",
+            "spread of ArcFace's first class centres": f"{recipe.center_spread:g}",
+            **_steps(recipe),
             "epochs": recipe.epochs,
             "batch, and batches per step": f"{recipe.batch_size}, {recipe.accumulation_steps}",
-            "parameters, million": f"{networks.published_parameter_count(flavour) / 1e6:.1f}",
-            "operations per image, 10⁹": f"{flops(flavour) / 1e9:.1f}",
+            "parameters, million": f"{networks.parameters_of(flavour) / 1e6:.1f}",
+            "operations per image, 10⁹": f"{flops(flavour) / 1e9:.3g}",
         }
     return pd.DataFrame(columns)
+
+
+def _steps(recipe: Recipe) -> dict[str, str]:
+    """Optimiser and learning rate of a recipe in words."""
+    if recipe.optimizer == "SGD":
+        optimiser = f"SGD, momentum {recipe.momentum:g}"
+    else:
+        optimiser = f"{recipe.optimizer}, weight decay {recipe.weight_decay:g}"
+    if recipe.schedule == "cosine":
+        rate = f"{recipe.learning_rate:g} to {recipe.minimum_learning_rate:g}"
+    else:
+        rate = f"one cycle up to {recipe.learning_rate:g}"
+    return {"optimiser": optimiser, "learning rate": rate}
 
 
 def training_images() -> int:
@@ -85,7 +107,7 @@ def full_training() -> pd.DataFrame:
     and of weights take as many again, each.
     """
     images, columns = training_images(), {}
-    for name, flavour in FLAVOURS.items():
+    for name, flavour in MEGADESCRIPTORS.items():
         seen = images * RECIPES[name].epochs
         columns[name] = {
             "epochs": RECIPES[name].epochs,
@@ -107,18 +129,18 @@ def hours(measurements: pd.DataFrame) -> pd.DataFrame:
     Returns:
         By hardware and precision (rows), hours of each flavour (columns).
     """
-    images, operations = training_images(), {name: flops(FLAVOURS[name]) for name in FLAVOURS}
-    rows = {}
+    images, rows = training_images(), {}
+    operations = {name: flops(flavour) for name, flavour in MEGADESCRIPTORS.items()}
     own = measurements[measurements["way"] == "megalib"]
     for key, part in own.groupby(["hardware", "precision"], sort=False):
         rates = part.groupby("flavour")["images_per_second"].max()
         rows[key] = {}
-        for name, recipe in RECIPES.items():
+        for name in MEGADESCRIPTORS:
             known = min(
                 rates.index, key=lambda other: abs(math.log(operations[other] / operations[name]))
             )
             guess = rates[known] * operations[known] / operations[name]
-            seconds = images * recipe.epochs / guess
+            seconds = images * RECIPES[name].epochs / guess
             rows[key][name] = seconds / 3600
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["hardware", "precision"])
 
@@ -134,8 +156,8 @@ def in_words(hours: pd.DataFrame) -> str:
             f"{_span(most)} for {names[1]}."
         )
     advice = (
-        "Where that is too long, train at demo scale, and take the released weights or a faster "
-        "accelerator for the rest."
+        "Where that is too long, train the pocket networks, and take the released weights or a "
+        "faster accelerator for the rest."
     )
     return "\n".join([*lines, "", advice])
 

@@ -28,6 +28,8 @@ def facts_of(
     Raises:
         UserError: an image is missing.
     """
+    network = asdict(flavour)
+    del network["stands_for"]  # which decides no weight
     lines = []
     for path, label in zip(images.paths, images.labels, strict=True):
         file = inside(images.folder, path)
@@ -35,7 +37,7 @@ def facts_of(
         lines.append(f"{path} {label} {file.stat().st_size}")
     return stamp.as_read(
         {
-            **asdict(flavour),
+            **network,
             **asdict(recipe),
             "seed": seed,
             "start": beginning.start_in_words(start),
@@ -50,8 +52,8 @@ def facts_of(
 def is_finished(flavour: Flavour, run: Run, facts: dict[str, Any]) -> bool:
     """Whether the run holds weights that this recipe made of these images; says what it finds.
 
-    Where only the code has changed since, a demo network is trained anew, so that the demo shows
-    what its code does. Weights at published scale may have taken days: they are kept, and that
+    Where only the code has changed since, a pocket network is trained anew, so that the demo shows
+    what its code does. Weights of a MegaDescriptor may have taken days: they are kept, and that
     their code was another is said.
     """
     folder = run.weights(flavour.name)

@@ -6,6 +6,7 @@ Each maps embeddings, float32 (n, d), and class numbers, int64 (n,), to the mean
 import numpy as np
 import torch
 from pytorch_metric_learning import distances, losses, miners
+from pytorch_metric_learning.utils.common_functions import TorchInitWrapper
 
 from megalib.errors import choose
 from megalib.flavours import LOSSES, Recipe
@@ -55,4 +56,7 @@ def build(recipe: Recipe, classes: int, dimensions: int) -> torch.nn.Module:
     if name == "triplet":
         return Triplet(recipe.triplet_margin, recipe.triplet_mining)
     margin = float(np.degrees(recipe.margin))
-    return losses.ArcFaceLoss(classes, dimensions, margin=margin, scale=recipe.loss_scale)
+    centers = TorchInitWrapper(torch.nn.init.normal_, std=recipe.center_spread)
+    return losses.ArcFaceLoss(
+        classes, dimensions, margin=margin, scale=recipe.loss_scale, weight_init_func=centers
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from torchvision.transforms import Resize
 
-from megalib.data.planning import Job
+from megalib.data.preparing.planning import Job
 from megalib.data.problems import Problem
 from megalib.data.wildlife import WildlifeDataset
 from megalib.files.names import kind_of

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from megalib.errors import UserError, choose
-from megalib.evaluation.open_set import as_float
+from megalib.evaluation.judging.open_set import as_float
 
 CALIBRATIONS = ("isotonic", "logistic")
 

@@ -12,9 +12,9 @@ import torch
 from tqdm import tqdm
 
 from megalib import stamp
-from megalib.data import cropping, finished
 from megalib.data.catalogue import Dataset
-from megalib.data.planning import Job
+from megalib.data.preparing import cropping, finished
+from megalib.data.preparing.planning import Job
 from megalib.data.problems import Problem
 from megalib.data.wildlife import WildlifeDataset
 from megalib.errors import UserError

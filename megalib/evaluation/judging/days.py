@@ -13,11 +13,16 @@ from megalib.data import splits
 from megalib.data.images import load
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
-from megalib.evaluation import metrics
+from megalib.evaluation import resampling
 from megalib.files.places import Run, inside
 from megalib.retrieval import features, matching
 
 THUMBNAILS_OF = 256  # pixels, the prepared size that is shrunk
+
+
+def earlier_days(run: Run) -> Run:
+    """The run that lies in another and knows its earlier days alone, see `in_time.divide`."""
+    return Run(f"{run.profile}/earlier-days", images_of=run.profile)
 
 
 def other_days(
@@ -43,42 +48,6 @@ def other_days(
     Raises:
         UserError: the run lacks features or images.
     """
-    return _compared(run, flavour, datasets, report, _all_and_other_days, "database")
-
-
-def later_days(
-    run: Run, flavour: str, datasets: Sequence[str], report: Callable[[str], None] = print
-) -> pd.DataFrame:
-    """Accuracy by the run's random split and by one in time, see `splits.time_aware_split`.
-
-    The test images of the two are not the same. The network was trained on the random split, so it
-    knows many images that the split in time asks for; thumbnails know none.
-
-    Args:
-        run: whose features and images are used.
-        flavour: name of the network.
-        datasets: names; those without dates are left out.
-        report: takes a line for a dataset whose dates allow no split in time.
-
-    Returns:
-        For each dated `dataset` and each `descriptor`, "network" or "thumbnails", the two rows of
-        `accuracies`, by `split`: "random" and "in time".
-
-    Raises:
-        UserError: the run lacks features or images.
-    """
-    return _compared(run, flavour, datasets, report, _random_and_in_time, "split")
-
-
-def _compared(
-    run: Run,
-    flavour: str,
-    datasets: Sequence[str],
-    report: Callable[[str], None],
-    ways: Callable[[pd.DataFrame, np.ndarray], Mapping[str, pd.DataFrame]],
-    name: str,
-) -> pd.DataFrame:
-    """The accuracies of several ways to search each dated dataset, by network and thumbnails."""
     tables = [pd.DataFrame()]
     for dataset in datasets:
         metadata, embeddings = features.embedded(run, flavour, dataset)
@@ -87,7 +56,7 @@ def _compared(
         descriptors = {"network": embeddings, "thumbnails": thumbnails(run, dataset)}
         try:
             for descriptor, rows in descriptors.items():
-                table = accuracies(ways(metadata, rows), name)
+                table = accuracies(_all_and_other_days(metadata, rows), "database")
                 table.insert(0, "dataset", dataset)
                 table.insert(1, "descriptor", descriptor)
                 tables.append(table)
@@ -115,12 +84,6 @@ def _all_and_other_days(metadata: pd.DataFrame, rows: np.ndarray) -> dict[str, p
     return {"all days": everywhere, "other days": elsewhere}
 
 
-def _random_and_in_time(metadata: pd.DataFrame, rows: np.ndarray) -> dict[str, pd.DataFrame]:
-    """The test images of the run's split, and those of a split in time."""
-    in_time = splits.time_aware_split(metadata)
-    return {"random": matching.match(metadata, rows), "in time": matching.match(in_time, rows)}
-
-
 def accuracies(matches: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
     """Compare several sets of matches.
 
@@ -130,10 +93,10 @@ def accuracies(matches: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
 
     Returns:
         One row per set: its name, the number of `test images`, `top-1` in [0, 1], and `low` and
-        `high`, its 95 % interval.
+        `high`, its 95 % interval over individuals, see `resampling.cluster_interval`.
     """
     rows = [
-        (key, len(table), right.mean(), *metrics.wilson_interval(int(right.sum()), len(table)))
+        (key, len(table), right.mean(), *resampling.cluster_interval(right, table["identity"]))
         for key, table in matches.items()
         for right in [table["correct"]]
     ]

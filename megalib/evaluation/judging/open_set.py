@@ -1,16 +1,20 @@
 """Animals that are not in the database: to find them, and to count mistakes.
 
-A nearest image exists for every query, also for an animal never seen before. Its similarity tells
-more: below a threshold the animal is called new. Everything here works on similarities, predicted
-and true identities alone, so on the matches of any method, see `matching.match`.
+A nearest image exists for every query, also for an animal never seen before. Its similarity says
+more: below a threshold a query is flagged, as unlike all known ones. Everything here works on
+similarities, predicted and true identities alone, so on the matches of any method, see
+`matching.match`.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from megalib.data.metadata import UNKNOWN
 from megalib.errors import UserError
+from megalib.look import QUIET, RIGHT
 
 MARGIN = 0.01  # of the outermost thresholds beyond the least and the greatest similarity
 THRESHOLDS = 200  # at most so many in a sweep
@@ -25,16 +29,16 @@ def known_unknown_roc(is_new: np.ndarray, similarity: np.ndarray) -> pd.DataFram
 
     Returns:
         One row per distinct similarity and one more, in order of rising `threshold`, float64:
-        `false_alarms`, the share of the known queries called new, and `found`, the share of the
-        new ones called new, both in [0, 1] and from 0 to 1. A query is called new when its
-        similarity lies below the threshold.
+        `false_alarms`, the share of the known queries that are flagged, and `found`, the share of
+        the new ones that are, both in [0, 1] and from 0 to 1. A query is flagged when its
+        similarity is below the threshold.
 
     Raises:
         UserError: the queries are all known or all new.
     """
     is_new, similarity = _both_kinds(is_new), as_float(similarity)
     # A new animal is the positive case, so that low similarity must be a high score. Keeping all
-    # points gives one per distinct score after the first, where nothing is called new.
+    # points gives one per distinct score after the first, where nothing is flagged.
     false_alarms, found, _ = roc_curve(is_new, -similarity, drop_intermediate=False)
     return pd.DataFrame(
         {"threshold": _cuts(similarity), "false_alarms": false_alarms, "found": found}
@@ -84,8 +88,8 @@ def sweep(matches: pd.DataFrame, thresholds: np.ndarray | None = None) -> pd.Dat
     """Balanced accuracies at every threshold, to choose one; both as in AnimalCLEF 2025.
 
     BAKS = mean over the known individuals of the share of their queries decided rightly: a known
-    animal that is called new counts as wrong. BAUS = mean over the new individuals of the share of
-    their queries called new. `BAKS` and `BAUS` of `wildlife_datasets.metrics` are the same.
+    animal that is flagged counts as wrong. BAUS = mean over the new individuals of the share of
+    their queries that are. `BAKS` and `BAUS` of `wildlife_datasets.metrics` are the same.
 
     Choose on one set of queries and report on another: the best row of a set flatters it.
 
@@ -152,6 +156,41 @@ def rejection_curve(correct: np.ndarray, similarity: np.ndarray) -> pd.DataFrame
     answered = last + 1
     right = np.cumsum(correct[order])[last]
     return pd.DataFrame({"kept": answered / len(order), "accuracy": right / answered})
+
+
+def plot_thresholds(roc: pd.DataFrame, sweep: pd.DataFrame) -> Figure:
+    """What thresholds do: new animals found against false alarms, and balanced accuracies.
+
+    Args:
+        roc: of `known_unknown_roc`.
+        sweep: of `sweep`.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
+    left.plot(100 * roc["false_alarms"], 100 * roc["found"], color=RIGHT)
+    left.plot([0, 100], [0, 100], color=QUIET, linestyle=":")
+    left.set(xlabel="known animals flagged, %", ylabel="new animals flagged, %")
+    for column, label, style in (
+        ("baks", "known individuals (BAKS)", "--"),
+        ("baus", "new individuals (BAUS)", ":"),
+        ("geometric_mean", "geometric mean", "-"),
+    ):
+        right.plot(sweep["threshold"], 100 * sweep[column], style, label=label)
+    right.set(xlabel="threshold", ylabel="balanced accuracy, %")
+    right.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def plot_rejection(curve: pd.DataFrame) -> Figure:
+    """Accuracy among the answered queries against the share that is answered.
+
+    Args:
+        curve: of `rejection_curve`.
+    """
+    figure, axis = plt.subplots(figsize=(8, 3))
+    axis.plot(100 * curve["kept"], 100 * curve["accuracy"], color=RIGHT)
+    axis.set(xlabel="answered, the most similar first, %", ylabel="right among them, %")
+    axis.set(xlim=(0, 100), ylim=(0, 102))
+    return figure
 
 
 def as_float(values: np.ndarray) -> np.ndarray:
