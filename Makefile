@@ -15,7 +15,7 @@ $(if $(filter-out cpu,$(TORCH)),$(error TORCH can be cpu, or left away; it is '$
 INSTALL = $(if $(TORCH),grep -Ev '^(cuda-|nvidia-|triton==)' requirements.lock | $(BIN)/uv pip install --torch-backend $(TORCH) -r -,$(BIN)/uv pip install -r requirements.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help env book lions workshop plan unlock test links format lock clean
+.PHONY: help env try book lions workshop plan unlock test links format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
@@ -32,6 +32,10 @@ $(STAMP): requirements.lock
 	echo '$(TORCH)' >$(VENV)/.torch
 	$(BIN)/python -m megalib.book.environment && touch $@
 
+try: env  ## a first result within a minute: a few drawn animals, two methods, one page
+	$(SNAKEMAKE) --config profile='$(PROFILE)' $(CONFIG) -- first_page
+	@echo "Open $(or $(MEGALIB_RUNS),runs)/$(basename $(notdir $(PROFILE)))/try.html"
+
 book: env  ## run the demo profile and build the book (PROFILE=lions: another profile)
 	$(SNAKEMAKE) --config profile='$(PROFILE)' $(CONFIG)
 	@echo "Open $(or $(MEGALIB_RUNS),runs)/$(basename $(notdir $(PROFILE)))/book/_build/html/index.html"
@@ -39,8 +43,9 @@ book: env  ## run the demo profile and build the book (PROFILE=lions: another pr
 lions: env  ## run the lions profile, without a book (RAW=folder with LionData)
 	$(SNAKEMAKE) --config profile=lions $(if $(RAW),raw='$(RAW)') $(CONFIG) -- results
 
-workshop: env  ## write the learners' notebooks of the workshop into workshop/
-	$(BIN)/python -m megalib.book.workshop workshop
+workshop: env  ## run the lessons once, and write the learners' notebooks into workshop/
+	$(SNAKEMAKE) --config profile='$(PROFILE)' $(CONFIG) -- w4_identify
+	$(BIN)/python -m megalib.book.workshop '$(basename $(notdir $(PROFILE)))' workshop
 
 plan: env  ## show what the paper profile would run
 	$(SNAKEMAKE) --dry-run --config profile=paper $(CONFIG)

@@ -3,8 +3,8 @@
     python benchmarks/infer.py retrieval
     python benchmarks/infer.py retrieval --reference-queries 2000
     python benchmarks/infer.py retrieval --entries 1000000 --without-reference
-    python benchmarks/infer.py features --flavour MegaDescriptor-T-224 --scale published
-    python benchmarks/infer.py features --flavour all --scale published --device cuda
+    python benchmarks/infer.py features --flavour MegaDescriptor-T-224
+    python benchmarks/infer.py features --flavour all --device cuda
 
 The reference ways are written out here in our own words. Retrieval follows the classes
 KnnClassifier and TopkClassifier of wildlife-tools 1.x (0.0.9 has no ranked identities): the whole
@@ -16,9 +16,8 @@ timm makes it, float32, one loader process.
 
 Each way runs in a process of its own, so that peak memory is its own, and the ways take turns. The
 limit of retrieval is the product of the matrices alone, in blocks of the same shape, into memory
-that is there; the limit of features is the forward pass of a batch that is there. Where a network
-has its published size, it also prints what share of the arithmetic of a large matrix product on the
-same device is reached.
+that is there; the limit of features is the forward pass of a batch that is there. Of features it
+also prints what share of the arithmetic of a large matrix product on the same device is reached.
 """
 
 import argparse
@@ -160,7 +159,7 @@ def gallery(options: argparse.Namespace):
     from megalib import flavours
     from megalib.models import tensors
 
-    flavour = flavours.get(options.flavour, options.scale)
+    flavour = flavours.get(options.flavour)
     names = sorted(
         path.relative_to(options.folder).as_posix()
         for path in options.folder.rglob("*")
@@ -315,7 +314,7 @@ def measure(kind: str, options: argparse.Namespace) -> pd.DataFrame:
     what = "images" if kind == "features" else "queries"
     size = f"{options.queries} x {options.entries} x {options.width}"
     if kind == "features":
-        size = f"{options.images} images, {options.flavour}, {options.scale} scale"
+        size = f"{options.images} images, {options.flavour}"
     same = ""
     if "reference" in results:
         same = agreement(results["reference"], results["megalib"])
@@ -377,8 +376,7 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=40_000)
     parser.add_argument("--width", type=int, default=1536)
     parser.add_argument("--reference-queries", type=int, help="where all do not fit into memory")
-    parser.add_argument("--flavour", default="MegaDescriptor-T-224", help="or all")
-    parser.add_argument("--scale", default="demo")
+    parser.add_argument("--flavour", default="MegaDescriptor-T-224", help="or all of these")
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--folder", type=Path, help="of prepared images, in place of noisy ones")
     parser.add_argument("--precision", default="fp32")
@@ -410,11 +408,10 @@ def main() -> None:
             options.folder = Path(scratch)
             draw_images(options.folder, options.images)
         named = options.flavour
-        for options.flavour in flavours.FLAVOURS if named == "all" else [named]:
+        for options.flavour in flavours.MEGADESCRIPTORS if named == "all" else [named]:
             options.images = len(gallery(options)[1])
             rows = measure("features", options)
-            if options.scale == "published":
-                tell_arithmetic(options, rows)
+            tell_arithmetic(options, rows)
             if options.record:
                 benchmarks.keep("features", rows, KIND)
 

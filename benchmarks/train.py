@@ -1,8 +1,9 @@
 """How fast a flavour trains, beside the reference loop, on the same images in one run.
 
-    python benchmarks/train.py --flavour MegaDescriptor-T-224 --scale published --batch-size 8
-    python benchmarks/train.py --flavour all --scale published --record    on a GPU
-    python benchmarks/train.py --scale published --batch-size 8 --profile
+    python benchmarks/train.py --flavour pocket-T
+    python benchmarks/train.py --flavour MegaDescriptor-T-224 --batch-size 8
+    python benchmarks/train.py --flavour all --record    all MegaDescriptors, on a GPU
+    python benchmarks/train.py --batch-size 8 --profile
 
 The reference is the loop of the public trainer (wildlife-tools 0.0.9): the network as timm makes
 it, one loader process, float32, and a wait for the loss after each batch. It is written out here,
@@ -263,8 +264,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--flavour", default="MegaDescriptor-T-224", help="a name, or all")
-    parser.add_argument("--scale", default="demo")
+    parser.add_argument("--flavour", default="MegaDescriptor-T-224", help="or all of these")
     parser.add_argument("--batch-size", type=int, help="default: that of the recipe")
     parser.add_argument("--images", type=int, help="default: a few batches, 256 at least")
     parser.add_argument("--device", default="auto")
@@ -281,16 +281,11 @@ def main() -> None:
     try:
         device = devices.pick_device(options.device)
         options.precision = devices.pick_precision(options.precision, device)
-        names = list(flavours.FLAVOURS) if options.flavour == "all" else [options.flavour]
+        names = list(flavours.MEGADESCRIPTORS) if options.flavour == "all" else [options.flavour]
         size = options.batch_size
-        chosen = [
-            (
-                flavours.get(name, options.scale),
-                flavours.recipe(name, options.scale, batch_size=size),
-            )
-            for name in names
-        ]
-        if options.record and (options.scale != "published" or options.compile):
+        chosen = [(flavours.get(name), flavours.recipe(name, batch_size=size)) for name in names]
+        pocket = any(flavour.scale == "pocket" for flavour, _ in chosen)
+        if options.record and (pocket or options.compile):
             raise UserError("--record is for networks at published scale, not compiled")
     except UserError as error:
         parser.error(str(error))
@@ -299,7 +294,7 @@ def main() -> None:
         rows = measure(flavour, recipe, options)
         first = rows.iloc[0]
         print(
-            f"\n{flavour.title}, batch {recipe.batch_size}, on {first['hardware']}; "
+            f"\n{flavour.name}, batch {recipe.batch_size}, on {first['hardware']}; "
             f"torch {first['torch']}, timm {first['timm']}; best of {options.rounds}"
         )
         print(rows[columns].to_string(index=False), flush=True)

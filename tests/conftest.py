@@ -104,23 +104,36 @@ def drawn_animals(tmp_path_factory) -> dict[str, Path]:
     return {species: root / species for species in SPECIES}
 
 
-def tiny() -> Flavour:
-    """A network of a few thousand numbers."""
-    demo = flavours.get("MegaDescriptor-T-224", "demo")
+def small_swin(name: str = "MegaDescriptor-T-224", **changes: object) -> Flavour:
+    """A MegaDescriptor with a Swin of a few thousand numbers and random weights in its place.
+
+    Args:
+        name: of the MegaDescriptor.
+        **changes: arguments by which timm builds another Swin.
+    """
+    size = changes.get("img_size", 32)
     network = {"embed_dim": 8, "depths": (1, 1), "num_heads": (1, 2), "window_size": 4}
-    return replace(demo, image_size=32, network=network | {"img_size": 32})
+    return replace(
+        flavours.MEGADESCRIPTORS[name],
+        image_size=size,
+        network=network | {"img_size": size} | changes,
+    )
 
 
 @pytest.fixture
 def flavour() -> Flavour:
-    """The tiny network."""
-    return tiny()
+    """A small network of the published kind."""
+    return small_swin()
 
 
 @pytest.fixture
 def recipe() -> Recipe:
-    """A short training, as the demo trains."""
-    return flavours.recipe("MegaDescriptor-T-224", "demo", epochs=3, batch_size=6)
+    """A short training in the manner of pocket networks.
+
+    What is tuned in their recipe is fixed here: tests name these values, or steps that follow.
+    """
+    recipe = flavours.recipe("pocket-T", epochs=3, batch_size=6, learning_rate=1e-3)
+    return replace(recipe, random_crop=False, margin=0.2, loss_scale=16.0, center_spread=1.0)
 
 
 @pytest.fixture

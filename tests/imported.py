@@ -5,9 +5,9 @@ import snakemake.cli
 import torch.distributed.run
 
 import megalib.book.launch
-import megalib.book.overview
 import megalib.book.pages
 import megalib.book.pipeline
+import megalib.data.overview
 import megalib.data.own
 import megalib.data.preparation
 import megalib.identify.answers

@@ -36,19 +36,21 @@ def lines(file: Path) -> int:
 
 
 def room_of(file: Path) -> str:
-    """The package that a file of the library belongs to, or the module where it is in none."""
-    return file.relative_to(LIBRARY).with_suffix("").parts[0]
-
-
-def folder_of(file: Path) -> str:
-    """The folder of a file of the library, or the module where it is in none."""
-    return "/".join(file.relative_to(LIBRARY).parts[:-1]) or file.stem
+    """The folder that a file of the library lies in, or the module where it is in none."""
+    folder = file.relative_to(LIBRARY).parent
+    return file.stem if folder == Path() else folder.as_posix()
 
 
 def exports() -> dict[str, list[str]]:
-    """What each package exports."""
-    packages = sorted(file.parent.name for file in LIBRARY.glob("*/__init__.py"))
-    return {name: sorted(import_module(f"megalib.{name}").__all__) for name in packages}
+    """What each package exports, and each folder in a package that has doors of its own."""
+    folders = sorted(file.parent.relative_to(LIBRARY) for file in LIBRARY.rglob("*/__init__.py"))
+    names = (".".join(folder.parts) for folder in folders)
+    packages = {name: import_module(f"megalib.{name}") for name in names}
+    return {
+        name: sorted(getattr(package, "__all__", ()))
+        for name, package in packages.items()
+        if "." not in name or hasattr(package, "__all__")
+    }
 
 
 def public_names() -> int:
@@ -63,10 +65,10 @@ def public_names() -> int:
 
 
 def sizes() -> pd.Series:
-    """Lines of each package, of each folder in one, and of each module that is in none."""
+    """Lines of each folder of the library, and of each module that is in none."""
     total = Counter()
     for file in modules():
-        total[folder_of(file)] += lines(file)
+        total[room_of(file)] += lines(file)
     return pd.Series(total).sort_values(ascending=False)
 
 
@@ -111,7 +113,7 @@ def main() -> None:
     doors = exports()
     print(f"{sum(map(len, doors.values()))} exported names in {len(doors)} packages:")
     for name, names in doors.items():
-        print(f"  {name:11} {len(names):2}  {', '.join(names)}")
+        print(f"  {name:19} {len(names):2}  {', '.join(names)}")
     print(f"{public_names()} public names in {len(modules())} modules\n")
     print("lines of each package and top module:")
     print(sizes().to_string(), end="\n\n")

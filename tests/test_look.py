@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from megalib import look
-from megalib.book import overview
+from megalib.data import overview
 from megalib.data import plots as data_plots
 from megalib.evaluation import charts, mistakes, results
 from megalib.files.places import ROOT
@@ -185,7 +185,9 @@ def figures_with_names(folder, names):
     yield data_plots.sample_grid(folder, table, images=1)
     yield retrieval_plots.match_gallery({first: folder}, {first: table})
     yield mistakes.plot_hardest(folder, table)
-    pairs = table.assign(candidate=names, known_path="1.png", probability=0.5, new_individual="no")
+    pairs = table.assign(
+        candidate=names, known_path="1.png", probability=0.5, unlike_all_known="no"
+    )
     yield identify_plots.candidates(folder, folder, pairs.assign(photograph=names))
     yield mistakes.plot_pair_similarities({first: table.assign(same=table["correct"])})
     yield mistakes.plot_projection(

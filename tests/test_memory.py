@@ -8,9 +8,9 @@ import psutil
 import pytest
 import torch
 
-from megalib.data import cropping
 from megalib.data.catalogue import find
 from megalib.data.loaders import OwnPictures
+from megalib.data.preparing import cropping
 from megalib.data.problems import read_problems
 from megalib.errors import UserError
 from megalib.files.places import Run

@@ -1,7 +1,6 @@
 """What the README tells a reader to type works, and what the map for contributors names exists."""
 
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -10,7 +9,7 @@ from megalib.data import catalogue, drawn_by
 from megalib.drawn import drawing
 from megalib.files.places import ROOT, Run
 from megalib.models import networks
-from tests.conftest import tiny
+from tests.conftest import small_swin
 
 
 def test_the_lines_of_python_run(tmp_path, monkeypatch, capsys):
@@ -20,10 +19,10 @@ def test_the_lines_of_python_run(tmp_path, monkeypatch, capsys):
     imports, lines = code.strip().split("\n\n")
     assert imports.startswith("from megalib import ") and len(lines.splitlines()) == 6
     zebras = catalogue.find("DemoZebra")
-    folder = zebras.folder(Run("try").folder / "raw")
+    folder = zebras.folder(Run("try").raw())
     drawing.draw(zebras.species, folder, individuals=2, pictures=6, workers=1)
     stamp.write(drawn_by.file(folder), drawn_by.today())  # so that not all of them are drawn
-    small = replace(tiny(), network=tiny().network | {"img_size": 224})
+    small = small_swin(img_size=224)
     monkeypatch.setattr(networks, "from_hub", lambda _: networks.untrained_network(small, 0))
     exec(code, names := {})
     assert names["features"].shape == (len(names["metadata"]), 16)

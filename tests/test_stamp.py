@@ -84,3 +84,47 @@ def test_code_is_known_by_all_that_it_imports(monkeypatch, tmp_path):
     (library / "low.py").write_text("x = 2")
     after = {name: stamp.of_code(name) for name in before}
     assert [name for name in before if before[name] != after[name]] == ["low", "high"]
+    without = stamp.of_code("high", without=["low"])
+    (library / "low.py").write_text("x = 3")
+    assert stamp.of_code("high", without=["low"]) == without != after["high"]
+
+
+SOURCE = '''"""Of a module."""
+
+LIMIT = 3  # of something
+
+
+class Box:
+    """A box."""
+
+    def open(self):
+        """Open it."""
+        # first the lid
+        return "# not a comment", """no
+docstring"""
+'''
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        ("Of a module", "Über ein Modul,\nbesser gesagt", True),
+        ("of something", "of boxes", True),
+        ("  # of something", "", True),
+        ('        """Open it."""\n', "", True),
+        ("\n\nclass", "\n\n\n\nclass", True),
+        ("LIMIT = 3", "LIMIT = 4", False),
+        ("# not a comment", "# no comment", False),
+        ("no\ndocstring", "no\n\ndocstring", False),
+        ("    def open", "    def shut", False),
+    ],
+)
+def test_words_about_code_are_not_code(monkeypatch, tmp_path, before, after, same):
+    file = tmp_path / "megalib" / "one.py"
+    file.parent.mkdir()
+    file.write_text(SOURCE)
+    monkeypatch.setattr(stamp, "ROOT", tmp_path)
+    first = stamp.of_code("one")
+    assert SOURCE.replace(before, after) != SOURCE
+    file.write_text(SOURCE.replace(before, after))
+    assert (stamp.of_code("one") == first) == same

@@ -16,7 +16,7 @@ def write(run, stage, page, facts):
 
 def test_executed_notebooks_are_listed_with_their_time(run):
     done = {"start_time": "2026-01-02T03:04:05.6", "end_time": "2026-01-02T03:05", "duration": 55.5}
-    write(run, "2_train", "B", done | {"parameters": {"flavour": "x", "scale": "demo"}})
+    write(run, "2_train", "B", done | {"parameters": {"flavour": "x", "seed": 0}})
     write(run, "1_prepare", "A", done | {"parameters": {}})
     write(run, "1_prepare", "Z.failed", done | {"parameters": {}})
     write(run, "6_colophon", "colophon", {"end_time": None, "parameters": {}})

@@ -149,7 +149,7 @@ def test_ci_skips_no_gate_and_asks_nothing(tmp_path):
         check=True,
     )
     said = log.read_text().splitlines()
-    makes = [f"make {target} CI=1" for target in ("book", "plan", "book", "test")]
+    makes = [f"make {target} CI=1" for target in ("try", "book", "plan", "book", "test")]
     assert said[:3] == ["sudo", "apt-get -qq -y update", "sudo"]
     assert "chromium" in said[3] and said[4:] == makes
 

@@ -71,6 +71,7 @@ def test_another_licence_is_refused_wherever_it_stands(licence, allowed):
         ),
         ([("License", "BSD\nRedistribution and use …")], "BSD"),
         ([], licences.UNKNOWN),
+        ([("License", "UNKNOWN")], licences.UNKNOWN),
     ],
 )
 def test_a_licence_is_read_from_what_metadata_say_best(metadata, licence):

@@ -9,15 +9,16 @@ from megalib.book import notebook, parameters, profiles
 from megalib.data import published
 from megalib.errors import UserError
 from megalib.files.places import NOTEBOOKS, PROFILES, ROOT
-from megalib.flavours import BASELINES, FLAVOURS, SIFT
+from megalib.flavours import BASELINES, MEGADESCRIPTORS, POCKET, SIFT
 
 NAMES = list(parameters.notebooks())
 
 
 def test_the_notebooks_are_found_in_their_order():
     assert [
-        *("0_datasets", "1_prepare", "2_flavours", "2_train", "3_infer", "3_sift"),
-        *("4_errors", "4_new_animals", "4_published", "4_results", "4_sensitivity"),
+        *("0_datasets", "0_try", "1_prepare", "2_flavours", "2_train", "3_infer", "3_sift"),
+        *("4_days", "4_errors", "4_field", "4_new_animals", "4_published", "4_results"),
+        *("4_sensitivity", "4_truth"),
         *("5_own_data", "6_colophon"),
         *("w0_setup", "w1_data", "w2_train", "w3_match", "w4_identify"),
     ] == NAMES
@@ -57,13 +58,19 @@ def test_the_demo_profile_is_what_the_notebooks_do_by_default():
     assert {key: known[key] for key in profile} == profile
 
 
+@pytest.mark.parametrize("name", ["demo", "lions"])
+def test_profiles_for_a_processor_train_the_pocket_networks_from_imagenet(name):
+    profile = profiles.read(name)
+    assert profile["flavours"] == list(POCKET)
+    assert profile["start"] == "imagenet"
+
+
 def test_the_paper_profile_is_all_datasets_and_flavours_at_published_scale():
     profile = profiles.read("paper")
     assert profile["datasets"] == list(published.datasets().index)
     assert len(profile["datasets"]) == 29
-    assert profile["flavours"] == list(FLAVOURS)
+    assert profile["flavours"] == list(MEGADESCRIPTORS)
     assert profile["baselines"] == [*BASELINES, SIFT]
-    assert profile["scale"] == "published"
     recipe = {"epochs", "batch_size", "accumulation_steps", "learning_rate"}
     assert not recipe & set(profile), "published hyper-parameters must not be overridden"
 
@@ -77,7 +84,8 @@ def test_the_paper_profile_is_all_datasets_and_flavours_at_published_scale():
         ({"flavours": ["MegaDescriptor-X"]}, "unknown flavour 'MegaDescriptor-X'"),
         ({"dataset": "LionsData"}, "did you mean 'LionData'?"),
         ({"datasets": ["demozebra"]}, "did you mean 'DemoZebra'?"),
-        ({"scale": "big"}, "unknown scale 'big': valid are published, demo"),
+        ({"flavour": "pocket-L224"}, "did you mean 'pocket-L-224'?"),
+        ({"scale": "pocket"}, "unknown parameter 'scale'"),
         ({"seed": "one"}, "parameter seed must be of type int, not 'one'"),
         ({"datasets": "LionData"}, "parameter datasets must be of type list"),
         ({"compare_untrained": 1}, "must be of type bool"),

@@ -35,23 +35,30 @@ def jobs(result) -> dict[str, int]:
     return {line[0]: int(line[1]) for line in lines if len(line) == 2 and line[1].isdigit()}
 
 
-CLOSER = {"errors": 1, "new_animals": 1, "own_data": 1, "sensitivity": 1}
+CLOSER = {"days": 1, "errors": 1, "field": 1, "new_animals": 1, "own_data": 1, "sensitivity": 1}
 FACTS = {"flavours": 1, "published": 1}
 PAGE_OF = {  # what the Snakefile calls the page of a notebook that makes one
     "0_datasets": "datasets",
+    "0_try": "try",
     "2_flavours": "flavours",
     "3_sift": "sift",
+    "4_days": "days",
     "4_errors": "errors",
+    "4_field": "field",
     "4_new_animals": "new_animals",
     "4_published": "published",
     "4_results": "results",
     "4_sensitivity": "sensitivity",
+    "4_truth": "truth",
     "5_own_data": "own_data",
     "6_colophon": "colophon",
 }
 LESSONS = {path.stem: 1 for path in parameters.lessons()}
+MATRIX = ("prepare", "aggregate", "train", "infer")  # jobs for each dataset or flavour
 LAST = {"colophon": 1, "book": 1, "all": 1}
-ALWAYS = CLOSER | FACTS | LESSONS | LAST | {"datasets": 1, "sift": 1, "results": 1}
+SUMMED = {"results": 1, "truth": 1}  # pages of the accuracies of all methods
+ALWAYS = CLOSER | FACTS | LESSONS | LAST | SUMMED
+ALWAYS |= {"first_result": 1, "datasets": 1, "sift": 1}
 
 
 @pytest.mark.slow
@@ -303,6 +310,7 @@ def test_every_notebook_opens_by_saying_what_kind_of_page_it_is():
         "0_datasets": "mixed",
         "2_flavours": "facts",
         "4_published": "published",
+        "4_truth": "recorded",
         "6_colophon": "facts",
     }
     assert set(kinds.values()) == set(notebook.KINDS)
@@ -426,10 +434,11 @@ def test_a_second_call_finds_nothing_to_do():
 @pytest.mark.parametrize(
     ("config", "redone"),
     [
-        ("epochs=3", {"train", "infer", "results", *CLOSER, *LAST}),
-        ("compare_untrained=False", {"infer", "results", *CLOSER, *LAST}),
-        ("keypoints=200", {"sift", "results", *LAST}),
-        ("split_seed=1", {*ALWAYS, "prepare", "aggregate", "train", "infer"} - {*FACTS, *LESSONS}),
+        ("epochs=3", {"train", "infer", *SUMMED, *CLOSER, *LAST}),
+        ("compare_untrained=False", {"infer", *SUMMED, *CLOSER, *LAST}),
+        ("keypoints=200", {"first_result", "sift", "days", "field", *SUMMED, *LAST}),
+        ("individuals=9", {"first_result", *LAST}),
+        ("split_seed=1", {*ALWAYS, *MATRIX} - {*FACTS, *LESSONS, "first_result"}),
     ],
 )
 def test_a_changed_parameter_redoes_just_what_depends_on_it(config, redone):

@@ -18,8 +18,8 @@ from tests.book.built_book import HTML, needs_book
 
 LESSONS = parameters.lessons()
 PICTURE = r"^(\w+ = )?(plots\.|match_gallery\()"  # a line that draws one
-# Trainings of this recipe on two threads and on one gave 0.625 and 0.633; 12 epochs gave 0.23.
-LEARNED = 0.5
+# Trainings of the lesson gave 0.44 to 0.48; the networks that it is compared with 0.22 to 0.27.
+LEARNED = 0.4
 MADE_ANEW = "DemoLeopard"  # a dataset that a learner's notebooks prepare in the test
 
 
@@ -35,13 +35,51 @@ def test_there_are_a_check_and_four_lessons():
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_learners_get_everything_but_the_solutions(path):
     lesson = read(path)
-    copy = workshop.for_learners(lesson)
+    copy = workshop.for_learners(lesson, {})
     for ours, theirs in zip(lesson.cells, copy.cells, strict=True):
         is_exercise = "exercise" in ours.metadata.get("tags", [])
         invitation = workshop.YOUR_TURN if ours.cell_type == "code" else workshop.YOUR_WORDS
         assert theirs.source == (invitation if is_exercise else ours.source)
         assert theirs.get("outputs", []) == []
     assert read(path) == lesson, "the source itself stays as it is"
+
+
+def executed_once(profile: str, answer: str) -> None:
+    """Leave lessons as a profile does that has run them: each solution prints its cell's id."""
+    for path in LESSONS:
+        lesson = read(path)
+        for cell in lesson.cells:
+            if cell.cell_type == "code":
+                told = f"{cell.id}: {answer}\n"
+                cell.outputs = [
+                    nbformat.v4.new_output("stream", name="stderr", text="a bar that moves"),
+                    nbformat.v4.new_output("stream", name="stdout", text=told),
+                    nbformat.v4.new_output("display_data", data={"text/plain": "<Figure>"}),
+                    nbformat.v4.new_output("execute_result", data={"text/plain": "a | table"}),
+                ]
+        target = Run(profile).notebook(path.stem, "lesson")
+        target.parent.mkdir(parents=True)
+        nbformat.write(lesson, target)
+
+
+@pytest.mark.parametrize("path", LESSONS[1:], ids=lambda path: path.stem)
+def test_learners_see_what_each_solution_said_in_the_run(path, run):
+    executed_once(run.profile, "58 of 60")
+    lesson = read(path)
+    said = workshop.said_by(read(run.notebook(path.stem, "lesson")))
+    cells = workshop.for_learners(lesson, said).cells
+    places = [
+        place
+        for place, cell in enumerate(cells)
+        if cell.cell_type == "code" and "exercise" in cell.metadata.get("tags", [])
+    ]
+    assert len(places) == len(said) >= 3
+    for place in places:
+        told = cells[place + 1]
+        assert told.cell_type == "markdown" and told.source.startswith("<details>\n<summary>")
+        assert f"```text\n{cells[place].id}: 58 of 60\na | table\n```" in told.source
+    assert len(cells) == len(lesson.cells) + len(said)
+    nbformat.validate(workshop.for_learners(lesson, said))
 
 
 @pytest.mark.parametrize("path", LESSONS[1:], ids=lambda path: path.stem)
@@ -95,8 +133,12 @@ def test_no_cell_needs_the_answer_of_an_exercise(path):
     assert not used & (answered - given)
 
 
-def test_what_a_learner_wrote_stays(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["workshop", str(tmp_path / "course")])
+def test_what_a_learner_wrote_stays(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["workshop", run.profile, str(tmp_path / "course")])
+    with pytest.raises(SystemExit, match=r"lesson\.ipynb is missing: make workshop"):
+        workshop.main()
+    assert not (tmp_path / "course").exists()
+    executed_once(run.profile, "58 of 60")
     workshop.main()
     written = sorted((tmp_path / "course").iterdir())
     assert [path.name for path in written] == [path.name for path in LESSONS]
@@ -149,7 +191,8 @@ def test_the_learners_notebooks_run_from_the_check_to_the_end(tmp_path, monkeypa
     folder = tmp_path / "workshop"
     monkeypatch.setenv("MEGALIB_RUNS", str(tmp_path / "runs"))
     take_from_the_book(Run("workshop"))
-    monkeypatch.setattr(sys, "argv", ["workshop", str(folder)])
+    monkeypatch.setattr(sys, "argv", ["workshop", "demo", str(folder)])
+    executed_once("demo", "58 of 60")
     workshop.main()
     done = {}
     for path in sorted(folder.glob("*.ipynb")):
@@ -182,9 +225,10 @@ def test_the_solutions_find_something(path):
 def test_the_network_of_the_lessons_has_learned():
     lesson = read(EXECUTED / "w2_train" / "lesson.ipynb")
     assert top_1(lesson) >= LEARNED
-    shares = [float(n) / 100 for n in re.findall(r"^([\d.]+)%$", printed(lesson), re.MULTILINE)]
-    chance, untrained = shares
-    assert chance < untrained < top_1(lesson) - 0.2
+    shares = re.findall(r"^(?:untrained: |frozen: |)([\d.]+)%$", printed(lesson), re.MULTILINE)
+    chance, random, frozen = (float(share) / 100 for share in shares)
+    # Small as they are, networks with random weights see as much of some species as frozen ones.
+    assert chance < min(random, frozen) and max(random, frozen) < top_1(lesson)
 
 
 @needs_book

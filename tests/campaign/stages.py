@@ -21,7 +21,7 @@ from megalib.retrieval import caching, inference, sift
 from megalib.training import loop
 from megalib.training.settings import Settings
 from tests.campaign.trials import Place, Stage
-from tests.conftest import prepare, tiny, write_image
+from tests.conftest import prepare, small_swin, write_image
 
 RUN = Run("test")
 CPU = torch.device("cpu")
@@ -36,7 +36,7 @@ raw_data.drawing.draw = partial(drawing.draw, individuals=2, pictures=3)
 
 def flavour() -> Flavour:
     """A tiny network that reads the smaller of the prepared images."""
-    return replace(tiny(), stored_size=SIZES[0])
+    return replace(small_swin(), stored_size=SIZES[0])
 
 
 def pictures(
@@ -59,7 +59,7 @@ def pictures(
 
 def draw(_: Place) -> None:
     """Draw a dataset."""
-    raw_data.fetch(FEW, RUN.folder / "raw", download=True)
+    raw_data.fetch(FEW, RUN.raw(), download=True)
 
 
 def prepare_own(place: Place, names: tuple[str, ...] = ZOO[:1]) -> None:
@@ -111,7 +111,7 @@ def prepare_training(place: Place) -> None:
 def train(_: Place, workers: int = 0) -> None:
     """Train a network, with a checkpoint after each step."""
     settings = Settings(device="cpu", workers=workers, checkpoint_every=1)
-    recipe = flavours.recipe("MegaDescriptor-T-224", "demo", epochs=2, batch_size=6)
+    recipe = flavours.recipe("pocket-T", epochs=2, batch_size=6)
     loop.train(flavour(), recipe, training_set.aggregate(RUN, ZOO), RUN, settings=settings)
 
 

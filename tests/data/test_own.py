@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from megalib.data import cropping, loaders, own, preparation
+from megalib.data import loaders, own, preparation
 from megalib.data.catalogue import find
+from megalib.data.preparing import cropping
 from megalib.data.problems import read_problems
 from megalib.errors import UserError
 from megalib.files import csv_files

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from megalib.book import overview
+from megalib.data import overview
 from megalib.data import plots as data_plots
 from tests.figures import colours, points, row_names
 

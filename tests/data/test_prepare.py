@@ -19,9 +19,10 @@ import pytest
 from PIL import Image
 from torchvision.transforms import Resize
 
-from megalib.data import cropping, finished, loaders, making, preparation, proof, raw_data
+from megalib.data import loaders, preparation, proof, raw_data
 from megalib.data.catalogue import CATALOGUE, Dataset, find
 from megalib.data.metadata import read_metadata
+from megalib.data.preparing import cropping, finished, making
 from megalib.data.problems import read_problems
 from megalib.data.wildlife import datasets as wildlife
 from megalib.errors import UserError

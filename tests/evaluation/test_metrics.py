@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import bootstrap
 from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
 from megalib.evaluation import metrics
@@ -90,50 +89,6 @@ def test_wilson_interval(total, share):
     half = z / (1 + z * z / total) * sqrt(p * (1 - p) / total + z * z / (4 * total * total))
     found = metrics.wilson_interval(correct, total)
     assert found == pytest.approx((max(middle - half, 0), min(middle + half, 1)), abs=1e-9)
-
-
-def drawn_anew(datasets, measure, seed=1, drawings=20_000):
-    """The 2.5th and 97.5th of a hundred means over datasets whose images are drawn one by one."""
-    rng, means = np.random.default_rng(seed), []
-    for _ in range(drawings):
-        values = [own[rng.integers(0, len(own), len(own))] for own in datasets]
-        means.append(np.mean([measure(own) for own in values]))
-    return np.percentile(means, [2.5, 97.5])
-
-
-def test_bootstrap_interval_is_that_of_drawing_image_by_image_and_of_scipy():
-    rng = np.random.default_rng(0)
-    datasets = [rng.random(number) < share for number, share in ((40, 0.7), (25, 0.4), (90, 0.9))]
-    correct, total = [own.sum() for own in datasets], [len(own) for own in datasets]
-    found = np.array(metrics.bootstrap_interval(correct, total))
-    by_scipy = bootstrap(
-        datasets,
-        lambda *parts, axis: sum(part.mean(axis=axis) for part in parts) / len(parts),
-        vectorized=True,
-        method="percentile",
-        n_resamples=9999,
-        random_state=0,
-    ).confidence_interval
-    # An interval of 90 % would be narrower by a sixth: a twelfth on either side.
-    tolerance = (found[1] - found[0]) / 16
-    assert found == pytest.approx(drawn_anew(datasets, np.mean), abs=tolerance)
-    assert found == pytest.approx(np.array(by_scipy), abs=tolerance)
-    narrower = metrics.bootstrap_interval(correct, total, confidence=0.9)
-    assert narrower != pytest.approx(found, abs=tolerance)
-
-
-def test_bootstrap_interval_of_nothing_but_right_images_has_no_width():
-    assert metrics.bootstrap_interval(np.array([9, 4]), np.array([9, 4])) == (1, 1)
-
-
-def test_bootstrap_difference_is_that_of_drawing_pairs_one_by_one():
-    rng = np.random.default_rng(0)
-    datasets = [rng.choice([-1, 0, 1], number, p=[0.1, 0.6, 0.3]) for number in (30, 80)]
-    counts = [[(own == kind).sum() for own in datasets] for kind in (-1, 1)]
-    found = np.array(metrics.bootstrap_difference(*map(np.array, counts), np.array([30, 80])))
-    assert found[0] < np.mean([own.mean() for own in datasets]) < found[1]
-    tolerance = (found[1] - found[0]) / 16
-    assert found == pytest.approx(drawn_anew(datasets, np.mean), abs=tolerance)
 
 
 @settings(deadline=None, max_examples=40)

@@ -3,14 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
-from megalib.data.images import load
 from megalib.errors import UserError
 from megalib.evaluation import mistakes
-from megalib.models import networks
-from megalib.models.tensors import inference_transform
-from tests.conftest import write_image
 from tests.figures import colours, points
 
 MATCHES = pd.DataFrame(
@@ -80,53 +75,6 @@ def test_an_unknown_projection_is_refused():
         mistakes.projection(np.eye(3, dtype=np.float32), "umap")
 
 
-@pytest.fixture
-def pair(tmp_path):
-    """Two noisy images."""
-    files = [tmp_path / f"{seed}.png" for seed in range(2)]
-    for seed, file in enumerate(files):
-        write_image(file, (50, 40), seed)
-    return files
-
-
-def test_the_shares_of_all_places_make_the_similarity(flavour, pair):
-    model = networks.untrained_network(flavour, 0).train()
-    found = mistakes.similarity_map(model, flavour, *pair)
-    assert model.training
-    transform = inference_transform(flavour)
-    with torch.no_grad():
-        q, m = model.eval()(torch.stack([transform(load(file)) for file in pair]))
-    cosine = float(q @ m / q.norm() / m.norm())
-    assert found.similarity == pytest.approx(cosine, abs=1e-5)
-    assert found.query.mean() == pytest.approx(cosine, abs=1e-5)
-    assert found.match.mean() == pytest.approx(cosine, abs=1e-5)
-    assert found.query.shape == found.match.shape
-    assert found.query.std() > 0
-
-
-def test_a_network_comes_back_in_its_mode_after_an_error(flavour, pair, monkeypatch):
-    model = networks.untrained_network(flavour, 0).train()
-    model.norm.eval()
-
-    def fail(pixels):
-        raise ValueError("no memory")
-
-    monkeypatch.setattr(model, "forward_features", fail)
-    with pytest.raises(ValueError, match="no memory"):
-        mistakes.similarity_map(model, flavour, *pair)
-    assert model.training and model.layers.training and not model.norm.training
-
-
-def test_a_network_whose_embedding_is_no_mean_is_refused(flavour, pair):
-    import timm
-
-    model = timm.create_model(
-        "vit_tiny_patch16_224", num_classes=0, img_size=32, embed_dim=12, depth=1, num_heads=1
-    )
-    with pytest.raises(UserError, match="take a MegaDescriptor"):
-        mistakes.similarity_map(model, flavour, *pair)
-
-
 def test_the_hardest_queries_tell_the_rank_of_the_right_one(pictures, matches):
     axes = np.reshape(mistakes.plot_hardest(pictures, matches.iloc[1:]).axes, (2, 1))
     assert colours(axes) == [1, 3]
@@ -150,17 +98,3 @@ def test_a_projection_draws_test_and_training_images_of_each_individual():
     axis = figure.axes[0]
     assert [points(axis, number) for number in range(4)] == [[(0, 0)], [(1, 1)], [(2, 2)], []]
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["a", "b"]
-
-
-def test_shares_of_a_similarity_lie_over_their_image(tmp_path):
-    for name in "ab":
-        write_image(tmp_path / f"{name}.png", (8, 6), 0)
-    shares = [np.array([[0.1, -0.3]]), np.array([[0.2, 0.0]])]
-    found = mistakes.SimilarityMap(0.42, *shares)
-    figure = mistakes.plot_similarity_map(tmp_path / "a.png", tmp_path / "b.png", found)
-    for axis, part in zip(figure.axes[2:4], shares, strict=True):
-        heat = axis.images[1]
-        assert np.asarray(heat.get_array()).tolist() == part.tolist()
-        assert heat.get_clim() == (-0.3, 0.3)
-        assert heat.get_extent() == [0, 8, 6, 0]
-    assert figure.get_suptitle() == "cosine 0.42"

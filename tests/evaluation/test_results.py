@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from megalib.errors import UserError
-from megalib.evaluation import results
+from megalib.evaluation import resampling, results
+from megalib.retrieval.found import Found, Ranks
 from tests.figures import line, points
 
 NAME = "MegaDescriptor-T-224"
@@ -30,7 +31,7 @@ def test_animals_may_be_called_like_missing_values(run):
     file.parent.mkdir(parents=True)
     table.to_csv(file, index=False)
     rows = pd.DataFrame({"flavour": [NAME], "dataset": ["Owls"]})
-    _, read = results.folders_and_predictions(run, NAME, rows, "demo")
+    _, read = results.folders_and_predictions(run, NAME, rows)
     pd.testing.assert_frame_equal(read["Owls"], table)
 
 
@@ -41,7 +42,7 @@ def test_damaged_results_are_told_in_one_line(run, content):
         (run.results(NAME), lambda: results.read(run, [NAME])),
         (
             run.predictions(NAME, "Owls"),
-            lambda: results.folders_and_predictions(run, NAME, rows, "demo"),
+            lambda: results.folders_and_predictions(run, NAME, rows),
         ),
     ):
         file.parent.mkdir(parents=True)
@@ -64,6 +65,10 @@ def test_before_and_after_are_joined():
     assert axis.collections[0].get_segments()[0].tolist() == [[20, 0], [90, 0]]
     assert points(axis, 1) == [(20, 0)]
     assert points(axis, 2) == [(90, 0)]
+    axis = results.plot_before_and_after(table.assign(frozen_accuracy=0.4)).axes[0]
+    told = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert told == ["random weights", "frozen ImageNet", "as run here"]
+    assert [points(axis, number)[0][0] for number in (1, 2, 3)] == [20, 40, 90]
 
 
 def test_results_are_asked_for_in_one_line(run):
@@ -78,3 +83,24 @@ def test_curves_count_the_images_found_within_a_list():
     assert curves.index.tolist() == [1, 2, 3, 4, 5]
     assert curves["A"].tolist() == [50, 50, 50, 75, 75]
     assert curves["B"].tolist() == [0, 100, 100, 100, 100]
+
+
+def test_encounters_have_an_interval_of_their_own_where_all_are_known():
+    """Images of three encounters of one animal, each all right or all wrong."""
+    ids, right = list("abcdef"), [True, False, False, True, True, True]
+    metadata = pd.DataFrame({"image_id": [*reversed(ids), "t"], "split": ["test"] * 6 + ["train"]})
+    metadata["identity"], metadata["encounter"] = "Ada", ["3", "3", "3", "2", "2", "1", None]
+    matches = pd.DataFrame({"image_id": ids, "identity": "Ada", "correct": right})
+    matches["predicted"] = np.where(right, "Ada", "Bo")
+    ranks = Ranks(np.where(right, 0, 1), np.ones(6), np.zeros((6, 1), int))
+    row = results.counts(Found(metadata, matches, ranks, {}, {}))
+    expected = resampling.cluster_interval(np.array(right), np.array([1, 2, 2, 3, 3, 3]))
+    assert (row["low_encounters"], row["high_encounters"]) == expected and expected[0] < expected[1]
+    assert row["low_individuals"] == row["high_individuals"] == pytest.approx(4 / 6)
+    table = results.for_reading(pd.DataFrame([row]).assign(dataset="Owls"))
+    assert [c for c in table if c in ("low, individuals", "high, encounters")] == [
+        "low, individuals",
+        "high, encounters",
+    ]
+    unknown = metadata.assign(encounter=["3", None, "3", "2", "2", "1", None])
+    assert "low_encounters" not in results.counts(Found(unknown, matches, ranks, {}, {}))

@@ -58,6 +58,9 @@ def test_the_transforms_are_those_of_torchvision(flavour):
         np.testing.assert_allclose(told(way), functional.to_tensor(expected), atol=1e-6)
     other = ways["mean and deviation 0.5"][0]
     assert tensors.inference_transform(other)(image).abs().max() <= 1
+    pocket = sensitivity.variants(flavours.get("pocket-T"))["mean and deviation of ImageNet"][0]
+    released = flavours.get("MegaDescriptor-T-224")
+    assert (pocket.mean, pocket.std) == (released.mean, released.std)
 
 
 def test_the_table_counts_other_answers(prepared, flavour):
@@ -69,9 +72,10 @@ def test_the_table_counts_other_answers(prepared, flavour):
             write_image(file, (60, 32), 100 + number + size)
     model = networks.untrained_network(flavour, 0).eval()
     lines = []
-    table = sensitivity.measure(
+    measured = sensitivity.measure(
         model, flavour, ["DemoLeopard"], prepared, torch.device("cpu"), report=lines.append
     )
+    table = sensitivity.by_dataset(measured)
     assert lines == ["DemoLeopard: 6 ways compared"]
     metadata = metadata[metadata["split"].notna()]
     test, train = ((metadata["split"] == part).to_numpy() for part in ("test", "train"))
@@ -90,7 +94,14 @@ def test_the_table_counts_other_answers(prepared, flavour):
         first = first or (answers, unit)
         assert row.accuracy == (answers == identity[test]).mean()
         assert row.changed == (answers != first[0]).mean()
-        assert row.cosine == pytest.approx((unit * first[1]).sum(axis=1).mean(), abs=1e-5)
+        cosines = (unit * first[1]).sum(axis=1)[test]
+        assert row.cosine == pytest.approx(cosines.mean(), abs=1e-5)
+        own = measured[measured["variant"] == way]
+        assert own["identity"].tolist() == identity[test].tolist()
+        right = (part == identity[test] for part in (answers, first[0]))
+        assert own["added"].tolist() == [
+            int(one) - int(other) for one, other in zip(*right, strict=True)
+        ]
     assert table["changed"].iloc[0] == 0 and table["changed"].max() > 0
     assert table["accuracy"].nunique() > 1
 
@@ -104,13 +115,40 @@ def test_what_was_measured_is_not_extracted_again(prepared, flavour, monkeypatch
     assert sensitivity.measure(*how).equals(table)
 
 
-def test_the_summary_is_the_mean_over_datasets():
-    rows = [("A", "as published", 0.5, 0.0, 1.0), ("A", "bicubic", 0.25, 0.5, 0.9)]
-    rows += [("B", "as published", 1.0, 0.0, 1.0), ("B", "bicubic", 1.0, 0.25, 0.7)]
-    columns = ["dataset", "variant", "accuracy", "changed", "cosine"]
-    told = sensitivity.summary(pd.DataFrame(rows, columns=columns))
-    assert told.loc["as published"].tolist() == [75, 0, 0, 1]
-    assert told.loc["bicubic"].tolist() == pytest.approx([62.5, -12.5, 37.5, 0.8])
+def answers(dataset, variant, first, other, changed, cosine):
+    """Rows of a measurement, an animal an image: right as published, and right in this way."""
+    rows = [
+        (dataset, variant, f"a{number}", bool(one), number < changed, one - before, cosine)
+        for number, (before, one) in enumerate(zip(first, other, strict=True))
+    ]
+    columns = ["dataset", "variant", "identity", "correct", "changed", "added", "cosine"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_the_summary_is_the_mean_over_datasets_with_intervals_in_pairs():
+    a, b, worse = [1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]
+    table = pd.concat(
+        [
+            answers("A", "as published", a, a, 0, 1.0),
+            answers("A", "bicubic", a, worse, 2, 0.9),
+            answers("A", "other", a, [0, 0, 0, 0], 4, 0.9),
+            answers("B", "as published", b, b, 0, 1.0),
+            answers("B", "bicubic", b, b, 1, 0.7),
+            answers("B", "other", b, [0, 0, 0, 0], 4, 0.7),
+        ]
+    )
+    told = sensitivity.summary(table)
+    ends = ["low", "high"]
+    assert told.loc["as published"].tolist() == [75, 0, 0, 0, 0, 1]
+    others = told.drop(columns=ends).loc["bicubic"]
+    assert others.tolist() == pytest.approx([62.5, -12.5, 37.5, 0.8])
+    # One of four animals of A was lost; where it is not drawn, nothing is. B loses nothing.
+    assert told.loc["bicubic", "high"] == 0
+    assert told.loc["bicubic", "low"] == pytest.approx(-37.5)
+    assert told.loc["other", "high"] == pytest.approx(-50)
+    words = sensitivity.in_words(told)
+    assert words.startswith("The interval does not hold 0 for 1 of the 2 other ways: other (-75.0")
+    assert "of all 1 differences hold 0" in sensitivity.in_words(told.drop("other"))
 
 
 def test_ways_of_inference_have_a_dot_per_dataset_and_their_mean():

@@ -12,8 +12,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from megalib.data import finished, images, training_set
+from megalib.data import images, training_set
 from megalib.data.catalogue import find
+from megalib.data.preparing import finished
 from megalib.errors import UserError
 from megalib.files import locks
 from megalib.files.writing import sweep, told_if_unwritable, whole_file, whole_folder, write_whole

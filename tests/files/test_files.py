@@ -205,6 +205,9 @@ BAD_NAMES = [
 def test_names_of_all_languages_are_names(name):
     assert check_name("a profile", name) == name
     assert Run(f"{name}/own").profile == f"{name}/own"
+    beside = Run(f"{name}/own", images_of=name)
+    assert beside.images(256, "Owls") == Run(name).images(256, "Owls")
+    assert beside.metadata("Owls") == Run(f"{name}/own").metadata("Owls")
 
 
 @pytest.mark.parametrize("name", BAD_NAMES, ids=lambda name: told(name).replace("\0", ""))

@@ -12,8 +12,10 @@ from megalib import stamp
 from megalib.data import splits
 from megalib.data.metadata import UNKNOWN, read_metadata
 from megalib.errors import UserError
+from megalib.evaluation.judging import flags, open_set
 from megalib.identify import answers, gallery, judging, photographs
 from megalib.models import networks
+from megalib.retrieval import matching
 from tests.conftest import write_image
 
 CPU = torch.device("cpu")
@@ -44,7 +46,8 @@ def colours(run, album, flavour):
         from megalib.data.images import load
 
         rows = np.array([np.asarray(load(path)).mean(axis=(0, 1)) - 120 for path in paths])
-        return photographs.Photographs(shots.metadata, rows.astype(np.float32), shots.folder)
+        rows = rows.astype(np.float32)
+        return photographs.Photographs(shots.metadata, rows, shots.folder, shots.weights)
 
     return embedded("Known", True), embedded("New", False)
 
@@ -61,12 +64,12 @@ def test_each_photograph_gets_ranked_candidates(colours):
     assert first.loc["of0.png", "candidate"] == "cat0"
     assert first.loc["of3.png", "candidate"] == "cat3"
     assert first.loc["of3.png", "known_photograph"].startswith("cat3/")
-    assert first.loc["of3.png", "new_individual"] == "no"
+    assert first.loc["of3.png", "unlike_all_known"] == "no"
     assert first["probability"].between(0, 1).all()
     for _, rows in table.groupby("photograph"):
         assert rows["similarity"].is_monotonic_decreasing
         assert rows["candidate"].is_unique
-        assert rows["new_individual"].nunique() == 1
+        assert rows["unlike_all_known"].nunique() == 1
 
 
 def directions(names, images, seed, spread=0.05):
@@ -89,11 +92,11 @@ def test_a_stranger_is_called_new_and_a_known_animal_is_not():
     judgement = judging.learn(known, 3, report=pytest.fail)
     table = judging.rank(new, known, judgement, 3)
     first = table[table["rank"] == 1]
-    assert first["new_individual"].tolist() == ["no", "yes"]
+    assert first["unlike_all_known"].tolist() == ["no", "yes"]
     assert first["candidate"].iloc[0] == "Ada"
-    assert table.groupby("photograph")["new_individual"].nunique().tolist() == [1, 1]
+    assert table.groupby("photograph")["unlike_all_known"].nunique().tolist() == [1, 1]
     always = judging.Judgement(2.0, None)
-    assert (judging.rank(new, known, always, 1)["new_individual"] == "yes").all()
+    assert (judging.rank(new, known, always, 1)["unlike_all_known"] == "yes").all()
 
 
 def test_the_threshold_is_the_best_of_all_divisions_together():
@@ -129,6 +132,29 @@ def test_the_threshold_is_the_best_of_all_divisions_together():
     assert score(threshold) == pytest.approx(best)
 
 
+def test_the_flag_is_tried_on_divisions_that_its_threshold_has_not_seen(monkeypatch):
+    monkeypatch.setattr(judging, "REPEATS", 3)
+    known = directions(["Ada", "Bo", "Cleo", "Dot", "Eve", "Fay"], 6, 0, spread=1.2)
+    tried = judging.learn(known, 3, seed=2, report=pytest.fail).tried
+    assert len(tried) == 3 and list(tried) == flags.MEASURES
+    tables = []
+    for number in range(3):
+        part = splits.add_closed_set_split(known.metadata, 0.5, 2 + number)
+        part = splits.hide_individuals(part, 1 / 3, 2 + number)
+        is_new = part.loc[part["split"] == "test", "is_new"].to_numpy()
+        tables.append(matching.match(part, known.rows).assign(is_new=is_new))
+    for number, table in enumerate(tables):
+        others = [other for place, other in enumerate(tables) if place != number]
+        sweep = open_set.sweep(pd.concat(others))
+        threshold = sweep.loc[sweep["geometric_mean"].idxmax(), "threshold"]
+        flagged = (table["similarity"] < threshold).to_numpy()
+        assert tried["recall"][number] == flagged[table["is_new"]].mean()
+        assert tried["precision"][number] == table["is_new"][flagged].mean()
+        seen = open_set.sweep(pd.concat(tables))
+        seen = seen.loc[seen["geometric_mean"].idxmax(), "threshold"]
+        assert flagged.sum() != (table["similarity"] < seen).sum()  # it makes a difference
+
+
 def test_too_few_individuals_are_told_and_still_ranked(colours):
     known, new = colours
     one = (known.metadata["identity"] == "cat0").to_numpy()
@@ -137,13 +163,13 @@ def test_too_few_individuals_are_told_and_still_ranked(colours):
     judgement = judging.learn(known, 3, report=lines.append)
     assert judgement == judging.Judgement(None, None)
     assert [line.split(":")[0] for line in lines] == [
-        "no animal can be called new",
+        "no photograph can be called unlike all known",
         "no probabilities",
     ]
     table = judging.rank(new, known, judgement, 3)
     assert table["candidate"].tolist() == ["cat0"] * 3
     assert table["probability"].isna().all()
-    assert (table["new_individual"] == "").all()
+    assert (table["unlike_all_known"] == "").all()
 
 
 def test_answers_are_written_for_a_spreadsheet_and_for_a_browser(colours, tmp_path):
@@ -157,10 +183,22 @@ def test_answers_are_written_for_a_spreadsheet_and_for_a_browser(colours, tmp_pa
     assert list(read) == list(written.table) == [name for name in table if "path" not in name]
     assert len(read) == 6 and read.loc[0, "candidate"] == "'=Tom", "no formula"
     assert "<h1>Candidates</h1>" in written.page.read_text()
-    assert written.in_words == judging.in_words(table, 0.5, written.csv)
+    assert written.in_words == judging.in_words(table, judgement, written.csv)
+    assert len(new.weights) == 64
+    assert written.made_by == {"Weights": f"SHA-256 {new.weights[:16]}", "Threshold": "0.500000"}
 
 
-def test_the_page_holds_its_images_and_marks_new_animals(colours, tmp_path):
+def test_the_page_says_what_the_flag_is_worth(colours, tmp_path):
+    known, new = colours
+    tried = pd.DataFrame([[0.5, 0.25, 0.375, 0.3]], columns=flags.MEASURES)
+    judgement = judging.Judgement(0.5, None, tried)
+    table = judging.rank(new, known, judgement, 2)
+    written = answers.write_answers(tmp_path, table, judgement, new, known)
+    for text in (written.in_words, written.page.read_text()):
+        assert "38% (± 0 points)" in " ".join(text.split()) and "its precision" in text
+
+
+def test_the_page_holds_its_images_and_marks_the_flagged(colours, tmp_path):
     known, new = colours
     table = judging.rank(new, known, judging.Judgement(2.0, lambda values: values * 0 + 0.5), 2)
     table.loc[0, "candidate"] = "<b>Tom & Co</b>"
@@ -168,7 +206,8 @@ def test_the_page_holds_its_images_and_marks_new_animals(colours, tmp_path):
     gallery.write_page(file, "Cats", table, new.folder, known.folder)
     page = file.read_text()
     assert page.count("data:image/jpeg;base64,") == 9
-    assert page.count("probably a new animal<") + page.count("probably a new animal\n") == 3
+    assert page.count("unlike all known: look here first") == page.count('class="flagged"') == 3
+    assert "probably" not in page
     assert "&lt;b&gt;Tom &amp; Co&lt;/b&gt;" in page
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert page.count("50%") >= 1 and "Known photograph" not in page
@@ -183,6 +222,15 @@ def test_an_example_is_made_of_a_prepared_dataset(prepared, tmp_path):
     assert sorted(folder.name for folder in known.iterdir()) == ["cat0", "cat1", "cat2"]
     assert sorted(path.name for path in new.iterdir()) == sorted(truth.index)
     assert set(truth) == {"cat0", "cat1", "cat2", "cat3"}
+    # Names are numbers in the order of the image ids; a table says who is on them.
+    assert all(re.fullmatch(r"photo_\d{3}\.png", name) for name in truth.index)
+    written = pd.read_csv(tmp_path / "own" / "truth.csv", index_col="photograph")["identity"]
+    assert written.equals(truth)
+    metadata = read_metadata(prepared.metadata("DemoLeopard"))
+    paths = dict(zip(metadata["path"], metadata["identity"], strict=True))
+    folder = prepared.images(518, "DemoLeopard")
+    pixels = {(folder / path).read_bytes(): who for path, who in paths.items()}
+    assert all(pixels[(new / name).read_bytes()] == who for name, who in truth.items())
     with pytest.raises(UserError, match="too few for an example"):
         photographs.example(prepared, "DemoLeopard", tmp_path / "own", strangers=3)
 
@@ -234,15 +282,18 @@ def test_folders_of_ones_own_have_no_truth(prepared, tmp_path):
 
 
 def test_what_was_found_is_told_in_one_sentence(tmp_path):
-    table = pd.DataFrame({"rank": [1, 2, 1], "new_individual": ["yes", "yes", "no"]})
-    text = judging.in_words(table, 0.5, tmp_path / "candidates.csv")
+    table = pd.DataFrame({"rank": [1, 2, 1], "unlike_all_known": ["yes", "yes", "no"]})
+    file = tmp_path / "candidates.csv"
+    text = judging.in_words(table, judging.Judgement(0.5, None), file)
     assert text.startswith("2 new photographs")
-    assert "1 are probably new animals (similarity below 0.50)" in text
-    assert "probably" not in judging.in_words(table, None, tmp_path / "candidates.csv")
+    assert text.endswith(
+        "1 are unlike all known ones (similarity below 0.50): look at these first."
+    )
+    assert "unlike" not in judging.in_words(table, judging.Judgement(None, None), file)
 
 
 def test_the_example_is_marked():
-    columns = ["photograph", "rank", "candidate", "new_individual"]
+    columns = ["photograph", "rank", "candidate", "unlike_all_known"]
     rows = [
         ("1.jpg", 1, "Ada", "no"),
         ("1.jpg", 2, "Bo", "no"),
@@ -255,8 +306,16 @@ def test_the_example_is_marked():
     known = photographs.Photographs(
         pd.DataFrame({"identity": ["Ada", "Bo"]}), np.empty((2, 0)), None
     )
-    text = judging.marked(pd.DataFrame(rows, columns=columns), truth, known)
-    assert text == (
-        "of 2 photographs of known animals, 1 have the right one as first candidate and 2 among "
-        "all candidates, and 1 are called new; of 1 photographs of new animals, 1 are called new"
+    answered = pd.DataFrame(rows, columns=columns)
+    tried = pd.DataFrame([[0.9, 0.4, 0.5, 0.3], [1, 0.6, 0.5, 0.3]], columns=flags.MEASURES)
+    marks = judging.marked(answered, truth, known, judging.Judgement(0.5, None, tried))
+    assert "found are 100% and 50%. That is within" in marks.in_words
+    marks = judging.marked(answered, truth, known, judging.Judgement(0.5, None))
+    assert "Expected" not in marks.in_words
+    assert marks.in_words.startswith(
+        "Of 2 photographs of known animals, 1 have the right one as first candidate and 2 among "
+        "all candidates. Of 2 photographs that are unlike all known, 1 show a new animal (50%). "
+        "Of as many picked at random it would be 0.7, since 33% of all photographs show one."
     )
+    assert marks.counts["new animal"].tolist() == [1, 0, 1]
+    assert marks.counts["known animal"].tolist() == [1, 1, 2]

@@ -17,12 +17,12 @@ def test_candidates_stand_beside_their_photograph(pictures):
             "known_path": ["2.png", "3.png", "3.png", "2.png"],
             "similarity": [0.9, 0.5, 0.4, 0.3],
             "probability": [0.8, 0.25, np.nan, np.nan],
-            "new_individual": ["no", "no", "yes", "yes"],
+            "unlike_all_known": ["no", "no", "yes", "yes"],
         }
     )
     axes = np.reshape(identify_plots.candidates(pictures, pictures, table).axes, (2, 3))
     assert colours(axes) == [0, 2, 3, 1, 3, 2]
-    assert [row[0].get_title() for row in axes] == ["new photograph", "probably new"]
+    assert [row[0].get_title() for row in axes] == ["new photograph", "unlike all known"]
     assert [axis.get_title() for axis in axes[0, 1:]] == ["a", "b"]
     assert axes[0, 1].get_xlabel() == "80%, cosine 0.90"
     assert axes[1, 1].get_xlabel() == "cosine 0.40"

@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -67,10 +68,12 @@ def hub():
     server.server_close()
 
 
-@pytest.fixture
-def trained(flavour, recipe, prepared):
-    loop.train(flavour, recipe, training_set.aggregate(prepared, ["DemoLeopard"]), prepared)
-    return prepared.weights(NAME)
+@pytest.fixture(params=[NAME, "pocket-T"])
+def trained(request, flavour, recipe, prepared):
+    flavour = flavour if request.param == NAME else flavours.get("pocket-T")
+    metadata = training_set.aggregate(prepared, ["DemoLeopard"])
+    loop.train(flavour, replace(recipe, epochs=1), metadata, prepared)
+    return prepared.weights(flavour.name)
 
 
 def test_a_weights_folder_is_pushed_whole(trained, hub):

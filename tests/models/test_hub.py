@@ -77,7 +77,7 @@ def hub(tmp_path, monkeypatch):
 @pytest.fixture
 def released(flavour):
     """The tiny network as if it had been released."""
-    return replace(flavour, scale="published", hub_id=NAME)
+    return replace(flavour, hub_id=NAME)
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_released_weights_arrive_and_stay_in_the_cache(hub, folder, released, we
 def test_weights_by_timm_arrive_and_stay_in_the_cache(hub, flavour, tmp_path, monkeypatch):
     """One of the networks that timm has for tests, with a head, which is left out."""
     names = {"architecture": "test_vit", "pretrained_tag": "r160_in1k"}
-    baseline = replace(flavour, scale="published", **names)
+    baseline = replace(flavour, hub_id="", **names)
     hub.repository = "timm/test_vit.r160_in1k"
     expected = timm.create_model("test_vit").state_dict()
     save_file(expected, tmp_path / "model.safetensors")

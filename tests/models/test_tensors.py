@@ -12,7 +12,7 @@ from tests.conftest import write_image
 
 def test_inference_squeezes_to_a_square_bilinearly_and_normalises(tmp_path):
     write_image(tmp_path / "a.png", (50, 30), 0)
-    flavour = flavours.get("MegaDescriptor-T-224", "demo")
+    flavour = flavours.get("pocket-T")
     found = tensors.inference_transform(flavour)(images.load(tmp_path / "a.png"))
     side = flavour.image_size
     picture = Image.open(tmp_path / "a.png").resize((side, side), Image.Resampling.BILINEAR)
@@ -23,7 +23,7 @@ def test_inference_squeezes_to_a_square_bilinearly_and_normalises(tmp_path):
 
 def test_an_augmented_image_depends_on_its_seed_alone(tmp_path, recipe):
     write_image(tmp_path / "a.png", (300, 280), 0)
-    flavour = flavours.get("MegaDescriptor-T-224", "demo")
+    flavour = flavours.get("pocket-T")
     data = tensors.SeededImageFiles(
         tmp_path, ["a.png"], flavour, recipe, np.zeros(1, int), keep=False
     )

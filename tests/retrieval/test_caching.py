@@ -15,7 +15,7 @@ from megalib.models import networks
 from megalib.retrieval import caching, extraction, features
 from tests import forks
 
-NAME = "MegaDescriptor-T-224"
+NAME = "pocket-T"
 CPU = torch.device("cpu")
 
 
@@ -70,6 +70,15 @@ def test_cached_features_are_taken_only_for_the_same_network_and_images(
     ]
 
 
+def test_statistics_of_batches_count_among_the_weights(gallery):
+    flavour = flavours.get("pocket-T")
+    model = networks.untrained_network(flavour, 0)
+    before = caching.facts_of(model, flavour, gallery, "fp32")
+    model.bn1.running_mean[3] += 1e-3
+    after = caching.facts_of(model, flavour, gallery, "fp32")
+    assert {name for name in before if before[name] != after[name]} == {"weights"}
+
+
 @pytest.mark.parametrize("damage", [b"", b"no safetensors", None])
 def test_a_damaged_cache_is_told_and_made_again(
     flavour, gallery, tmp_path, monkeypatch, capsys, damage
@@ -109,9 +118,9 @@ def test_an_extraction_that_was_stopped_goes_on(flavour, gallery, tmp_path, monk
 @pytest.mark.slow
 def test_two_processes_extract_the_features_of_one(prepared, tmp_path):
     """21 images among two processes: 11 and 10."""
-    model = networks.untrained_network(flavours.get(NAME, "demo"), 3)
-    networks.save(model, flavours.get(NAME, "demo"), tmp_path / "weights")
-    chosen = {"profile": "test", "datasets": ["DemoLeopard"], "device": "cpu"}
+    chosen = {"profile": "test", "datasets": ["DemoLeopard"], "device": "cpu", "flavour": NAME}
+    model = networks.untrained_network(flavours.get(NAME), 3)
+    networks.save(model, flavours.get(NAME), tmp_path / "weights")
     chosen |= {"weights": str(tmp_path / "weights"), "compare_untrained": False}
     options = [word for pair in chosen.items() for word in ("-p", pair[0], json.dumps(pair[1]))]
     found, command = [], ["megalib.book.launch", "infer", *options]

@@ -9,7 +9,7 @@ from PIL import Image
 from megalib import flavours
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
-from megalib.evaluation import results
+from megalib.evaluation import resampling, results
 from megalib.models import networks
 from megalib.retrieval import extraction, features, inference, matching, predictions, search
 from megalib.retrieval.predictions import TEXT
@@ -66,7 +66,13 @@ def test_results_count_what_the_predictions_say(flavour, varied):
     model, other = networks.untrained_network(flavour, 0), networks.untrained_network(flavour, 1)
     lines = []
     found = inference.infer(
-        model, flavour, ["DemoLeopard"], varied, CPU, untrained=other, report=lines.append
+        model,
+        flavour,
+        ["DemoLeopard"],
+        varied,
+        CPU,
+        before={"untrained": other},
+        report=lines.append,
     )
     table, predictions = results_of(varied, found)
     row, matches = table.iloc[0], predictions["DemoLeopard"]
@@ -80,6 +86,10 @@ def test_results_count_what_the_predictions_say(flavour, varied):
     assert (row["n_database"], row["n_query"], row["n_correct"]) == (16, 4, right[:, 0].sum())
     assert row["n_correct"] < 4  # random weights: a page of right answers would prove little
     assert row["accuracy"] == right[:, 0].mean() == row["balanced_accuracy"]
+    first = right[:, 0].astype(float)
+    ends = ("low_individuals", "high_individuals")
+    assert tuple(row[end] for end in ends) == resampling.cluster_interval(first, asked)
+    assert "low_encounters" not in row  # the metadata name none
     assert row["top_5"] == right[:, :5].any(axis=1).mean()
     assert row["top_10"] == right[:, :10].any(axis=1).mean()
     assert row["normalised_gain"] == pytest.approx((row["accuracy"] - 0.25) / 0.75)
@@ -89,6 +99,7 @@ def test_results_count_what_the_predictions_say(flavour, varied):
         metadata, extraction.embed(other, flavour, metadata, varied, "DemoLeopard", CPU), 1
     )
     assert row["untrained_accuracy"] == (before[0][:, 0] == asked).mean()
+    assert "frozen_accuracy" not in row
     assert (row["weights"], row["precision"], row["votes"]) == ("trained", "fp32", 1)
     assert row["images_per_second"] > 0
     assert lines == [f"DemoLeopard: {row['n_correct']} of 4 test images right"]
@@ -108,7 +119,7 @@ def test_images_are_matched_where_they_were_embedded(flavour, varied, monkeypatc
     monkeypatch.setattr(search, "neighbours_by_part", watch)
     model = networks.untrained_network(flavour, 0)
     how = (model, flavour, ["DemoLeopard"], varied, CPU)
-    inference.infer(*how, untrained=model, report=lambda _: None)
+    inference.infer(*how, before={"untrained": model}, report=lambda _: None)
     assert sorted(k for k, _ in devices) == [1, 1, 16]
     assert all(device is CPU for _, device in devices)
 

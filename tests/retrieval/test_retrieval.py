@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from benchmarks import infer
 from megalib.errors import UserError
 from megalib.retrieval import ranking, search
+from megalib.retrieval.found import CANDIDATES
 
 
 def naive(query, database):
@@ -160,6 +161,24 @@ def test_the_first_rank_is_the_nearest_neighbour():
     identity = np.arange(len(database)).astype(str)
     ranks = ranking.rank_matches(query, database, identity[index], identity)
     assert (ranks.first_match == 0).all()
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 9), st.integers(1, 30), st.integers(1, 6), st.integers(0, 99))
+def test_candidates_are_the_nearest_image_of_each_of_the_nearest_individuals(
+    queries, entries, names, seed
+):
+    """Whatever sorted the database; beside a search that is told to look for individuals."""
+    rng = np.random.default_rng(seed)
+    query = rng.standard_normal((queries, 5)).astype(np.float32)
+    database = rng.integers(-1, 2, (entries, 5)).astype(np.float32) + 0.1  # with twins
+    identity = rng.integers(0, names, entries).astype(str)
+    asked = rng.integers(0, names, queries).astype(str)
+    with mock.patch.object(search, "QUERIES", 4):
+        ranks = ranking.rank_matches(query, database, asked, identity)
+    k = min(CANDIDATES, len(set(identity)))
+    _, expected, _ = search.nearest_individuals(query, database, identity, k)
+    assert ranks.candidates.tolist() == expected.tolist()
 
 
 def test_similarities_stay_between_minus_one_and_one():

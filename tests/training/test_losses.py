@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
+import pytorch_metric_learning.losses
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -55,6 +56,18 @@ def test_arcface(seed, margin, scale):
     torch.testing.assert_close(
         gradient(found, embeddings), gradient(expected, embeddings), rtol=1e-3, atol=1e-3
     )
+
+
+def test_class_centers_begin_as_in_pytorch_metric_learning_or_shorter():
+    """The published recipe leaves them as that library makes them."""
+    made = []
+    for recipe in (RECIPE, replace(RECIPE, center_spread=0.1)):
+        torch.manual_seed(3)
+        made.append(losses.build(recipe, 4, 7).W)
+    torch.manual_seed(3)
+    usual = pytorch_metric_learning.losses.ArcFaceLoss(4, 7).W
+    assert torch.equal(made[0], usual)
+    torch.testing.assert_close(made[1], 0.1 * usual)
 
 
 def test_softmax():

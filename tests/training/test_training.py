@@ -43,6 +43,7 @@ from megalib.training import (
 )
 from megalib.training.settings import Settings
 from tests import forks
+from tests.conftest import small_swin
 
 from .test_losses import arcface_by_hand
 
@@ -382,7 +383,8 @@ def test_the_scaler_of_float16_goes_on_where_it_was(
 
 
 def train_alone(values):
-    """What a process of its own does."""
+    """What a process of its own does: train a small Swin."""
+    flavours.get = small_swin
     from_parameters.train(parameters.declared("2_train") | values)
 
 
@@ -403,6 +405,8 @@ def test_killed_ten_times_at_random_moments_it_ends_with_the_same_weights(prepar
     """`kill -9`, also while a checkpoint is written: one is written after each step."""
     chosen = {
         "profile": "test",
+        "flavour": NAME,
+        "start": "none",
         "datasets": ["DemoLeopard"],
         "epochs": 15,  # so many steps that even on a fast machine ten kills come before the end
         "batch_size": 4,
@@ -524,8 +528,8 @@ def test_finished_weights_are_kept_until_something_changes(
     assert "starting at step 0" in said
 
 
-@pytest.mark.parametrize(("scale", "trains"), [("demo", True), ("published", False)])
-def test_changed_code_trains_a_demo_anew_and_keeps_weights_that_took_days(
+@pytest.mark.parametrize(("scale", "trains"), [("pocket", True), ("published", False)])
+def test_changed_code_trains_pocket_networks_anew_and_keeps_weights_that_took_days(
     flavour, recipe, training_set, prepared, capsys, monkeypatch, scale, trains
 ):
     flavour, recipe = replace(flavour, scale=scale), replace(recipe, epochs=1)
@@ -542,34 +546,29 @@ def test_changed_code_trains_a_demo_anew_and_keeps_weights_that_took_days(
 
 
 def launch_training(options):
-    """What one of the processes does that share a training.
+    """What one of the processes does that share a training of a small Swin.
 
     Stochastic depth draws other paths in every process, so it is left out of the comparison.
     """
-    get = flavours.get
-
-    def without_drop_path(*names):
-        flavour = get(*names)
-        return replace(flavour, network=flavour.network | {"drop_path_rate": 0.0})
-
-    flavours.get = without_drop_path
+    flavours.get = functools.partial(small_swin, drop_path_rate=0.0)
     sys.argv = ["launch", "train", *options]
     launch.main()
     print("processes:", PartialState().num_processes)
 
 
-def trained_by(processes, options, said):
+def trained_by(processes, options, said, work=launch_training):
     """Let several processes train together, as torchrun starts them; return what they say."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared["OMP_NUM_THREADS"] = "1"  # else accelerate takes more, whose sums are rounded otherwise
     started = []
     for rank in range(processes):
         folder = said / f"{rank} of {processes}"
         folder.mkdir()
         own = {"RANK": str(rank), "LOCAL_RANK": str(rank)} | shared
-        started.append(forks.start(launch_training, options, said=folder, **own))
+        started.append(forks.start(work, options, said=folder, **own))
     for process in started:
         process.join(120)
         process.kill()
@@ -589,6 +588,8 @@ def test_two_processes_give_the_weights_of_one(prepared, tmp_path, left_out):
     table.drop(index=left_out).to_csv(prepared.metadata("DemoLeopard"))
     chosen = {
         "profile": "test",
+        "flavour": NAME,
+        "start": "none",
         "datasets": ["DemoLeopard"],
         "device": "cpu",
         "epochs": 2,
@@ -596,14 +597,14 @@ def test_two_processes_give_the_weights_of_one(prepared, tmp_path, left_out):
         "accumulation_steps": 2,
     }
     options = [word for pair in chosen.items() for word in ("-p", pair[0], json.dumps(pair[1]))]
-    found, demo = [], flavours.get(NAME, "demo")
+    found, flavour = [], small_swin()
     for processes in (1, 2):
         told = trained_by(processes, options, tmp_path)
         assert told.count(f"processes: {processes}") == processes
         for said in ("epoch   1/2", "starting at step 0"):
             assert told.count(said) == 1, "only one of them speaks"
-        losses = history.read_history(demo, prepared)["loss"].tolist()
-        found.append((weights(networks.from_folder(prepared.weights(NAME), demo)), losses))
+        losses = history.read_history(flavour, prepared)["loss"].tolist()
+        found.append((weights(networks.from_folder(prepared.weights(NAME), flavour)), losses))
         forget(prepared)
     (one, loss), (two, other) = found
     assert other == pytest.approx(loss, rel=1e-4)
@@ -737,7 +738,7 @@ def test_the_model_card_says_what_was_trained(flavour, recipe, training_set, pre
     facts = json.loads((prepared.weights(NAME) / export.STAMP).read_text())
     assert card.startswith("---\nlibrary_name: timm\n")
     for told in (
-        "# MegaDescriptor-T-224 (demo scale)",
+        "# MegaDescriptor-T-224\n",
         "16 images of 4 individuals",
         f"`{facts['digest of the images']}`",
         "seed 7",
@@ -942,7 +943,7 @@ def test_settings_that_mean_nothing_are_refused(wrong):
 )
 def test_a_recipe_that_cannot_be_meant_is_refused(changes, message):
     with pytest.raises(UserError, match=message):
-        flavours.recipe(NAME, "demo", **changes)
+        flavours.recipe(NAME, **changes)
 
 
 def test_a_device_is_picked_without_opening_it(monkeypatch):
@@ -993,10 +994,10 @@ def test_several_processes_need_as_many_gpus():
         from_parameters.train_on(99, {})
 
 
-def test_published_weights_of_a_cut_down_network_do_not_exist(flavour):
-    for source in ("imagenet", "hub"):
-        with pytest.raises(UserError, match="no published weights"):
-            beginning.starting_network(flavour, source, 0)
+def test_the_hub_holds_no_pocket_network():
+    with pytest.raises(UserError, match="pocket-T is no released network") as told:
+        beginning.starting_network(flavours.get("pocket-T"), "hub", 0)
+    assert "\n" not in str(told.value)
 
 
 def test_a_folder_without_a_network_is_named(flavour, tmp_path):
@@ -1006,8 +1007,8 @@ def test_a_folder_without_a_network_is_named(flavour, tmp_path):
 
 def test_the_recipe_of_the_notebook_is_the_table_of_flavours():
     values = parameters.declared("2_train")
-    assert from_parameters.recipe_of(values) == flavours.recipe(NAME, "demo")
-    changed = from_parameters.recipe_of(values | {"scale": "published", "accumulation": "sum"})
+    assert from_parameters.recipe_of(values) == flavours.recipe("pocket-T")
+    changed = from_parameters.recipe_of(values | {"flavour": NAME, "accumulation": "sum"})
     assert asdict(changed) == asdict(flavours.recipe(NAME)) | {"accumulation": "sum"}
     assert set(asdict(Settings())) <= set(values)
 

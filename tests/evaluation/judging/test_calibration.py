@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from megalib.errors import UserError
-from megalib.evaluation import calibration
+from megalib.evaluation.judging import calibration
 
 few = settings(deadline=None, max_examples=40)
 

@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from megalib.data.metadata import UNKNOWN
 from megalib.errors import UserError
-from megalib.evaluation import open_set
+from megalib.evaluation.judging import open_set
 
 few = settings(deadline=None, max_examples=40)
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from megalib.data.metadata import read_metadata
-from megalib.evaluation import days
+from megalib.evaluation.judging import days
 from megalib.retrieval import features
 from tests.conftest import write_image
-from tests.evaluation.test_new_animals import NAME, PLACES, write
+from tests.evaluation.judging.test_new_animals import NAME, PLACES, write
 
 
 @pytest.fixture
@@ -55,34 +55,13 @@ def test_a_query_whose_animal_has_no_other_day_is_not_asked(dated):
     assert (table["test images"] == (metadata["split"] == "test").sum() - 3).all()
 
 
-def test_a_split_in_time_asks_for_the_later_days(dated):
-    metadata, rows = features.embedded(dated, NAME, "DemoWhaleShark")
-    table = days.later_days(dated, NAME, PLACES).set_index(["descriptor", "split"])
-    assert set(table["dataset"]) == {"DemoWhaleShark"} and len(table) == 4
-    # By hand: of the five days of each shark the first four are searched, the fifth is asked for.
-    last = (metadata["date"] == "2020-01-05").to_numpy()
-    test = (metadata["split"] == "test").to_numpy()
-    identity = metadata["identity"].to_numpy()
-    vectors = {"network": rows, "thumbnails": days.thumbnails(dated, "DemoWhaleShark")}
-    for descriptor, vector in vectors.items():
-        unit = vector / np.linalg.norm(vector, axis=1, keepdims=True)
-        for split, query in (("random", test), ("in time", last)):
-            similarity = (unit[query] @ unit[~query].T).round(5)  # some pictures are the same
-            nearest = identity[~query][similarity.argmax(axis=1)]
-            row = table.loc[(descriptor, split)]
-            assert row["test images"] == query.sum()
-            assert row["top-1"] == pytest.approx(np.mean(nearest == identity[query]))
-            assert row["low"] <= row["top-1"] <= row["high"]
-
-
-@pytest.mark.parametrize("question", [days.other_days, days.later_days])
 @pytest.mark.parametrize(
     ("dates", "told"), [("2020-01-01", "seen on two days"), ("yesterday", "a date cannot be read")]
 )
-def test_dates_that_allow_no_search_are_told(dated, question, dates, told):
+def test_dates_that_allow_no_search_are_told(dated, dates, told):
     path = dated.metadata("DemoWhaleShark")
     read_metadata(path).assign(date=dates).to_csv(path)
     lines = []
-    assert question(dated, NAME, PLACES, lines.append).empty
+    assert days.other_days(dated, NAME, PLACES, lines.append).empty
     (line,) = lines
     assert line.startswith("DemoWhaleShark: left out") and told in line

@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from megalib.book import overview
-from megalib.data import published
+from megalib.data import overview, published
 from megalib.files.places import Run
 from tests import forks
 from tests.conftest import SHARED, needs_shared, prepare, write_image
@@ -85,7 +84,7 @@ def test_published_metadata_that_were_put_there_by_hand_have_a_status(run, lost,
     file = run.metadata("LionData")
     file.parent.mkdir(parents=True)
     file.write_text("".join(theirs[: len(theirs) - lost]))
-    row = overview.status(run, run.folder / "raw", ["LionData", "CTai"]).loc["LionData"]
+    row = overview.status(run, run.raw(), ["LionData", "CTai"]).loc["LionData"]
     assert (row["downloaded"], row["prepared"], row["verified"]) == ("no", "yes", verified)
     assert (row["images"], row["problems"], row["bytes"]) == (740 - lost, 0, 0)
     assert ("byte for byte" in row["split"]) == (not lost)
@@ -102,7 +101,6 @@ def test_one_dataset_fails_and_the_others_finish_and_new_pictures_are_noticed(ru
         "datasets": ["LionData", "Pets"],
         "own": {"Pets": str(tmp_path / "pets")},
         "flavours": ["MegaDescriptor-T-224"],
-        "scale": "demo",
     }
     (tmp_path / "pets.yaml").write_text(yaml.safe_dump(profile))
     here = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

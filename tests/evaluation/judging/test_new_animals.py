@@ -6,7 +6,8 @@ import pytest
 
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
-from megalib.evaluation import calibration, new_animals, open_set
+from megalib.evaluation import resampling
+from megalib.evaluation.judging import calibration, new_animals, open_set
 from megalib.retrieval import features
 from tests.figures import line
 
@@ -156,23 +157,87 @@ def test_thresholds_are_drawn_in_per_cent():
     sweep = pd.DataFrame(
         {"threshold": [0.1, 0.2], "baks": [1, 0.5], "baus": [0, 0.5], "geometric_mean": [0, 0.5]}
     )
-    left, right = new_animals.plot_thresholds(roc, sweep).axes
+    left, right = open_set.plot_thresholds(roc, sweep).axes
     assert line(left) == ([0, 50], [10, 90])
     assert [line(right, number)[1] for number in range(3)] == [[100, 50], [0, 50], [0, 50]]
 
 
-def test_reliability_stands_beside_the_diagonal():
-    table = pd.DataFrame({"method": ["a", "b"], "probability": [0.5, 0.7], "share_right": [0.4, 1]})
+def test_reliability_is_the_mean_over_divisions_beside_the_diagonal():
+    """Two divisions of method a share a bin, whose edge belongs to it."""
+    table = pd.DataFrame(
+        {
+            "method": ["a", "a", "a", "b"],
+            "division": [0, 1, 0, 0],
+            "probability": [0.41, 0.5, 0.51, 0.7],
+            "share_right": [0.4, 0.8, 0.9, 1],
+            "count": [3, 1, 5, 2],
+        }
+    )
     axis = new_animals.plot_reliability(table).axes[0]
-    assert [line(axis, number) for number in range(3)] == [
-        ([0, 100], [0, 100]),
-        ([50], [40]),
-        ([70], [100]),
-    ]
+    assert line(axis, 0) == ([0, 100], [0, 100])
+    marks = [bars.lines[0] for bars in axis.containers]
+    drawn = [(mark.get_xdata().tolist(), mark.get_ydata().tolist()) for mark in marks]
+    assert drawn[0][0] == pytest.approx([43.25, 51]) and drawn[0][1] == pytest.approx([50, 90])
+    assert drawn[1] == ([70], [100])
+    (first, second) = axis.containers[0].lines[2][0].get_segments()
+    assert first[:, 1].tolist() == pytest.approx([50 - 20, 50 + 20])  # 40 and 80 %, by 20 from 60
+    assert second[:, 1].tolist() == pytest.approx([90, 90])
+
+
+def test_a_flag_is_judged_over_all_divisions(dated, monkeypatch):
+    monkeypatch.setattr(resampling, "DIVISIONS", 4)
+    matches = new_animals.hide_and_match(dated, NAME, PLACES, 0.5, 0)
+    table = new_animals.over_divisions(matches, 3, pytest.fail)
+    assert table.index.get_level_values("division").tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    for number in range(4):
+        alone = new_animals.chosen_and_judged(matches, 3 + number)
+        pd.testing.assert_frame_equal(table.loc[number], alone, check_names=False)
+    told = new_animals.mean_and_spread(table)
+    scores = table["BAKS"].to_numpy()[1::2]
+    assert told.loc["BAKS"].tolist() == pytest.approx(
+        [scores.mean(), np.sqrt(((scores - scores.mean()) ** 2).mean()), min(scores), max(scores)]
+    )
+    # The table of counts, photograph by photograph, with the halves drawn again by hand.
+    counts = np.zeros((2, 2))
+    for number in range(4):
+        rng, second = np.random.default_rng(3 + number), set()
+        for is_new in (False, True):
+            names = sorted(set(matches.loc[matches["is_new"] == is_new, "identity"]))
+            second |= {names[place] for place in rng.permutation(len(names))[1::2]}
+        threshold = table.loc[(number, "judged on"), "threshold"]
+        for row in matches[matches["identity"].isin(second)].itertuples():
+            counts[int(row.similarity >= threshold), int(not row.is_new)] += 1
+    found = new_animals.mean_two_by_two(matches, table, 3)
+    assert (found.iloc[:2, :2].to_numpy() == counts / 4).all()
+    assert found.loc["all", "all"] == counts.sum() / 4
+    better = table["geometric mean"].to_numpy()[::2] > table["geometric mean"].to_numpy()[1::2]
+    words = new_animals.flattery_in_words(table)
+    assert words.startswith("Over 4 divisions, ")
+    assert words.endswith(f"in {better.sum()} of them.")
+    assert f"of {100 * table['geometric mean'].to_numpy()[1::2].mean():.1f} % on the other" in words
+
+
+def test_what_cannot_be_divided_gives_no_rows_and_is_told_once(dated):
+    matches = new_animals.hide_and_match(dated, NAME, PLACES, 0.5, 0)
+    lines = []
+    table = new_animals.over_divisions(matches[~matches["is_new"]], 0, lines.append)
+    assert table.empty and list(table) == new_animals.JUDGED and len(lines) == 1
+
+
+def test_errors_of_calibration_are_means_over_divisions(dated, monkeypatch):
+    monkeypatch.setattr(resampling, "DIVISIONS", 3)
+    known = new_animals.hide_and_match(dated, NAME, PLACES, 0.25, 0).query("not is_new")
+    judged = new_animals.calibrated_over_divisions(known, 5, pytest.fail)
+    told = new_animals.errors_of_calibration(judged)
+    for method in calibration.CALIBRATIONS:
+        errors = []
+        for seed in (5, 6, 7):
+            alone = new_animals.calibrated(known, seed)
+            errors.append(alone.loc[alone["method"] == method, "error"].iloc[0])
+        expected = [3, np.mean(errors), np.std(errors), min(errors), max(errors)]
+        assert told.loc[method].tolist() == pytest.approx(expected)
 
 
 def test_rejection_is_drawn_in_per_cent():
-    axis = new_animals.plot_rejection(pd.DataFrame({"kept": [0.5, 1], "accuracy": [1, 0.75]})).axes[
-        0
-    ]
+    axis = open_set.plot_rejection(pd.DataFrame({"kept": [0.5, 1], "accuracy": [1, 0.75]})).axes[0]
     assert line(axis) == ([50, 100], [100, 75])
