@@ -188,7 +188,7 @@ def _row(shot: Shot, seen: Sighting, individuals: int) -> dict:
         "orientation": seen.facing,
         "flank": seen.facing,
         "date": str(FIRST_DAY + shot.day),
-        "hidden_by": shot.hidden_by if seen.hidden else "",
+        "hidden_by": seen.hidden_by,
         "hidden": _rounded(float(seen.hidden)),
         "pixels": int(seen.pixels),
         **dict(zip(("x", "y", "width", "height"), map(int, seen.bbox), strict=True)),

@@ -57,7 +57,7 @@ class Shot:
     soft: float  # spread of the blur out of focus in pixels
     grain: float  # spread of the noise, as a share of white
     quality: int  # of the JPEG, 1 to 95
-    hidden_by: str  # "", "grass", "herd", "murk" or "frame"
+    hidden_by: str  # "", "grass", "bush", "herd", "murk" or "frame"
     hidden: float  # share of the animal that shall be hidden, 0 to 0.6
 
 
@@ -92,7 +92,7 @@ def beside(shot: Shot) -> Shot:
     """The shot of the companion, which stands behind: the first animal hides a part of it."""
     who = {"individual": shot.companion, "companion": shot.individual}
     scars = {"scars": shot.companion_scars, "companion_scars": shot.scars}
-    return replace(shot, **who, **scars, yaw=0.6 * shot.yaw, hidden_by="herd", hidden=0.0)
+    return replace(shot, **who, **scars, yaw=0.6 * shot.yaw, hidden_by="", hidden=0.0)
 
 
 def _of_animal(

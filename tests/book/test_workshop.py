@@ -246,4 +246,4 @@ def test_the_day_gives_animals_away():
         table = next(table for table in tables if column in table and "top-1" in table)
         # The last two rows are those of thumbnails; a network may have learned to ignore the day.
         easy, hard = table["top-1"].iloc[-2:]
-        assert easy > hard + 0.1
+        assert easy > hard + 0.05, name  # three of sixty photographs

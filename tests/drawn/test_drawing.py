@@ -16,7 +16,7 @@ from PIL import Image
 from megalib.drawn import croissant, drawing
 from megalib.drawn.animals.species import SPECIES, family_of
 from megalib.drawn.drawing import ANNOTATIONS, CROISSANT, SETTINGS, TRUTH, UNFINISHED, draw
-from megalib.drawn.photographs.pictures import draw_picture
+from megalib.drawn.photographs.pictures import TRACE, draw_picture
 from megalib.drawn.survey import FIRST_DAY, beside, plan
 from megalib.drawn.world import World
 from megalib.errors import UserError
@@ -93,8 +93,9 @@ def test_the_truth_is_what_the_survey_decided(drawn_animals, species):
     shots = shots_of(species)
     for row in table(drawn_animals[species], TRUTH).itertuples():
         shot = shots[row.path]
+        causes = {"", shot.hidden_by}
         if row.animal != f"{species}_{shot.individual:02d}":
-            shot = beside(shot)
+            shot, causes = beside(shot), causes | {"herd"}
         assert row.animal == f"{species}_{shot.individual:02d}"
         assert row.family == family_of(shot.individual)
         assert row.date == str(np.datetime64("2019-06-01") + shot.day)
@@ -103,7 +104,7 @@ def test_the_truth_is_what_the_survey_decided(drawn_animals, species):
             assert getattr(row, name) == pytest.approx(getattr(shot, name), abs=1e-4), name
         for name in ("day", "encounter", "station", "light", "scars"):
             assert getattr(row, name) == getattr(shot, name), name
-        assert row.hidden_by in {"", shot.hidden_by}
+        assert row.hidden_by in causes and (not row.hidden_by or row.hidden >= TRACE)
 
 
 @pytest.mark.parametrize("species", SPECIES)
@@ -149,6 +150,8 @@ def test_mist_hides_the_second_animal_too():
     for before, after in zip(clear, misty, strict=True):
         assert (after.mask <= before.mask).all()
         assert after.hidden > before.hidden + 0.1
+        assert after.hidden_by == "murk"
+    assert clear[1].hidden_by == ("herd" if clear[1].hidden >= TRACE else "")
 
 
 def test_the_world_decides_what_is_drawn(drawn_animals, tmp_path):

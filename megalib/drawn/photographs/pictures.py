@@ -23,6 +23,7 @@ from megalib.drawn.survey import Shot, beside
 SIZES = ((720, 540), (768, 576), (800, 560), (640, 540), (660, 600), (600, 600))
 THIN = 0.28  # width of what counts as thin, as a share of the root of an animal's area
 SURROUNDINGS = 0.05  # around an animal in a picture that has been cut to it, as a share of its size
+TRACE = 0.001  # share of an animal that may be missing at its edges, though nothing hides it
 _PICTURE = 2  # a word that tells the generator of pictures from those of coats and places
 
 
@@ -34,6 +35,7 @@ class Sighting:
     bbox: tuple[int, int, int, int]  # x, y, width, height, with a margin, inside the picture
     facing: str  # flank that is seen: "left", "right" or "top"
     mask: np.ndarray  # uint8 (height, width), 0 to 255: what is visible of it
+    hidden_by: str  # what hides most of what is not visible, see `Shot`; "" if all is visible
     hidden: float  # share of the animal that is not visible, 0 to 1
     pixels: int  # along the longer side of what is visible
 
@@ -61,12 +63,14 @@ def draw_picture(seed: int, shot: Shot) -> tuple[np.ndarray, list[Sighting]]:
         sightings.append(_put(canvas, seed, rng, scene, beside(shot), places[1]))
     sightings.insert(0, _put(canvas, seed, rng, scene, shot, places[0]))
     growth.foreground(canvas, rng, scene)
-    masks = [placed.mask for placed in sightings]
+    masks, causes = [placed.mask for placed in sightings], [shot.hidden_by, "herd"]
     if not alone:
         masks[1] = np.where(masks[0] > 127, 0, masks[1]).astype(np.uint8)
     if shot.hidden_by not in {"", "frame"}:
         visible = hiding.hide(canvas, masks[0], scene, rng, shot.hidden_by, shot.hidden)
-        masks = [cv2.convertScaleAbs(mask * visible) for mask in masks]
+        before, masks = masks, [cv2.convertScaleAbs(mask * visible) for mask in masks]
+        if not alone and sightings[1].whole - _area(before[1]) < _area(before[1]) - _area(masks[1]):
+            causes[1] = shot.hidden_by
     if scene.place == "black":
         pixels = camera.segmented(canvas, rng, masks[0], shot)
     else:
@@ -77,8 +81,8 @@ def draw_picture(seed: int, shot: Shot) -> tuple[np.ndarray, list[Sighting]]:
         masks = [mask[y : y + height, x : x + width] for mask in masks]
     animals = [shot.individual] if alone else [shot.individual, shot.companion]
     return pixels, [
-        _sighting(shot, animal, mask, placed.whole)
-        for animal, mask, placed in zip(animals, masks, sightings, strict=True)
+        _sighting(shot, animal, mask, placed.whole, cause)
+        for animal, mask, placed, cause in zip(animals, masks, sightings, causes, strict=False)
     ]
 
 
@@ -116,9 +120,15 @@ def _trunk(mask: np.ndarray) -> tuple[int, int, int, int]:
     return placing.bounding_box(thick if thick.any() else mask)
 
 
-def _sighting(shot: Shot, individual: int, mask: np.ndarray, whole: float) -> Sighting:
+def _area(mask: np.ndarray) -> float:
+    """The pixels that a mask covers."""
+    return float(mask.sum()) / 255
+
+
+def _sighting(shot: Shot, individual: int, mask: np.ndarray, whole: float, cause: str) -> Sighting:
     box = _trunk(mask) if SPECIES[shot.species].trunk else placing.bounding_box(mask)
     rows, columns = np.nonzero(mask > 127)
     pixels = int(max(np.ptp(rows), np.ptp(columns))) + 1 if len(rows) else 0
-    hidden = 1 - float(mask.sum()) / 255 / max(whole, 1.0)
-    return Sighting(individual, box, shot.flank, mask, float(np.clip(hidden, 0, 1)), pixels)
+    hidden = float(np.clip(1 - _area(mask) / max(whole, 1.0), 0, 1))
+    hides = cause if hidden >= TRACE else ""
+    return Sighting(individual, box, shot.flank, mask, hides, hidden, pixels)
