@@ -36,7 +36,7 @@ COLUMNS = {
     "mud": (_NUMBER, "Share of the coat under mud or algae, 0 to 1."),
     "scars": (_WHOLE, "How many scars the animal has by this day."),
     "motion": (_NUMBER, "Length of the blur by motion, in pixels."),
-    "hidden_by": (_TEXT, "What hides most of what is hidden: 'grass', 'bush', 'herd', 'murk', 'frame', or nothing."),
+    "hidden_by": (_TEXT, "What hides most of it: grass, bush, herd, murk, frame, or nothing."),
     "hidden": (_NUMBER, "Share of the animal that is hidden, 0 to 1, measured."),
     "pixels": (_WHOLE, "Pixels along the longer side of what is visible, measured."),
     "mask": (_TEXT, "The mask of what is visible: 255 the animal, 0 everything else."),
