@@ -35,8 +35,16 @@ needs_shared = pytest.mark.skipif(
 
 
 def pytest_collection_modifyitems(items):
-    """Run slow tests last, so that a simple mistake shows at once."""
-    items.sort(key=lambda item: bool(item.get_closest_marker("slow")))
+    """Run slow tests last, so that a simple mistake shows at once, and the slowest first of these.
+
+    Otherwise one process would end with it while the others have nothing left to do.
+    """
+
+    def order(item: pytest.Item) -> tuple[bool, int]:
+        slow = item.get_closest_marker("slow")
+        return slow is not None, -slow.kwargs.get("seconds", 0) if slow else 0
+
+    items.sort(key=order)
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def make_try(folder: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 def test_make_try_names_a_page_whose_answers_are_those_of_the_run(run, tmp_path):
     file = Run("demo").page("try")
     assert make_try(tmp_path / "venv").stdout.splitlines()[-1] == f"Open {file}"

@@ -388,7 +388,7 @@ def hidden(folder):
     return sorted(path.name for path in folder.rglob(".*"))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=30)
 def test_a_killed_pipeline_leaves_no_process_and_no_lock(tmp_path):
     """Two at once, then a kill, then the next call: in a folder with a blank and other signs."""
     runs = tmp_path / "my runs; it's $HOME"
