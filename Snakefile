@@ -152,9 +152,9 @@ def own_pictures(wildcards):
     """What lies in a folder or CSV file of one's own: a job runs again when that changes."""
     if wildcards.dataset not in VALUES.get("own", {}):
         return ""
-    from megalib.data import own
+    from megalib.own import changes
 
-    return own.digest(resolve(VALUES["own"][wildcards.dataset]))
+    return changes.digest(resolve(VALUES["own"][wildcards.dataset]))
 
 
 rule prepare:

@@ -8,9 +8,9 @@ import megalib.book.launch
 import megalib.book.pages
 import megalib.book.pipeline
 import megalib.data.overview
-import megalib.data.own
 import megalib.data.preparation
 import megalib.identify.answers
 import megalib.identify.photographs
+import megalib.own.listing
 import megalib.retrieval.sift
 import tests.conftest

@@ -5,13 +5,13 @@ Facts and names only: `loaders` opens a raw dataset, `raw_data` fetches or draws
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from megalib.errors import UserError, choose
-from megalib.files import csv_files
 from megalib.files.names import check_name, check_path, kind_of
 from megalib.files.places import DATA, PUBLISHED, resolve, shown
+from megalib.own.options import Options
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,9 @@ class Dataset:
     unique_file_name: bool = True  # whether names of prepared files get the image id, as published
     species: str = ""  # of a drawn dataset, see `megalib.drawn`
     by_hand: str = ""  # the reason why a person must download it, "" where a program can
-    own: Path | None = None  # the folder or CSV file of one's own pictures
+    own: Path | None = None  # the folder or list of one's own pictures
     named: bool = True  # whether one's own pictures say who is in them
+    options: Options = field(default_factory=Options)  # how one's own pictures are read
 
     @property
     def is_drawn(self) -> bool:
@@ -80,29 +81,35 @@ def _read() -> dict[str, Dataset]:
 CATALOGUE = _read()
 
 
-def find(name: str, own: Mapping[str, str] | None = None) -> Dataset:
+def find(
+    name: str, own: Mapping[str, str] | None = None, options: Options | None = None
+) -> Dataset:
     """Look a dataset up by its name.
 
     Args:
         name: of an entry of the catalogue, or of one's own pictures.
-        own: folders or CSV files of one's own pictures, by the name they shall have.
+        own: folders or lists of one's own pictures, by the name they shall have.
+        options: how one's own pictures are read.
 
     Raises:
         UserError: there is no such dataset, or no such folder or file.
     """
     own = own or {}
     if name in own:
-        return own_pictures(name, own[name])
+        return own_pictures(name, own[name], options=options)
     return CATALOGUE[choose("dataset", name, [*CATALOGUE, *own])]
 
 
-def own_pictures(name: str, source: str | Path, named: bool = True) -> Dataset:
-    """One's own pictures as an entry; the columns of a CSV file decide about crop and date.
+def own_pictures(
+    name: str, source: str | Path, named: bool = True, options: Options | None = None
+) -> Dataset:
+    """One's own pictures as an entry; boxes and dates are taken where there are any.
 
     Args:
         name: that they shall have.
-        source: a folder with one sub-folder per individual, or a CSV file, see `own`.
+        source: a folder with one sub-folder per individual, or a list, see `own.listing`.
         named: whether the pictures must say who is in them; new photographs need not.
+        options: how they are read.
 
     Raises:
         UserError: the name is no name or taken, or there is no such folder or file.
@@ -110,11 +117,10 @@ def own_pictures(name: str, source: str | Path, named: bool = True) -> Dataset:
     check_name("your own pictures", name)
     if name in CATALOGUE:
         raise UserError(f"your own pictures cannot be called {name!r}: the catalogue has that name")
-    source = resolve(check_path(f"the folder or CSV file of {name}", source))
+    source = resolve(check_path(f"the folder or list of {name}", source))
     if not kind_of(source):
-        raise UserError(f"no folder or CSV file of your own pictures at {shown(source)}")
+        raise UserError(f"no folder or list of your own pictures at {shown(source)}")
     if kind_of(source) == "other":
-        raise UserError(f"{shown(source)} is neither a folder nor a CSV file of your own pictures")
-    columns = csv_files.header(source)
-    crop = "bbox" if "bbox" in columns else "full"
-    return Dataset(name, "OwnPictures", crop, "date" in columns, own=source, named=named)
+        raise UserError(f"{shown(source)} is neither a folder nor a list of your own pictures")
+    how = options or Options()
+    return Dataset(name, "OwnPictures", "bbox", True, own=source, named=named, options=how)

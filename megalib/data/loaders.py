@@ -8,38 +8,29 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from megalib.data import own
 from megalib.data.catalogue import Dataset
 from megalib.data.wildlife import WildlifeDataset, datasets
 from megalib.errors import UserError
 from megalib.files.places import shown
+from megalib.own import listing, pixels
+from megalib.own.options import Options
 
 
 class OwnPictures(WildlifeDataset):
-    """Pictures in a folder of one's own; `table` names the CSV file, if there is one."""
+    """Pictures in a folder of one's own, or in a list; `listing` says what was understood."""
 
-    def create_catalogue(self, table: Path | None = None, named: bool = True) -> pd.DataFrame:
-        """One row per animal and picture, see `own.rows`."""
-        rows = own.rows(Path(self.root), table, named)
-        if "image_id" not in rows:
-            rows["image_id"] = datasets.utils.create_id(rows["unique"])
-        return self.finalize_catalogue(rows.drop(columns="unique"))
+    def create_catalogue(self, source: Path, named: bool, options: Options) -> pd.DataFrame:
+        """One row per animal and picture, see `own.listing`."""
+        self.listing = listing.read(source, named, options)
+        rows = self.listing.rows
+        made = datasets.utils.create_id(rows["unique"])
+        rows = rows.assign(image_id=rows["image_id"].fillna(made)).drop(columns="unique")
+        return self.finalize_catalogue(rows)
 
-    def apply_segmentation(self, img: Image.Image, idx: int) -> Image.Image:
-        """Cut out the box; one that leaves the picture is refused, not filled up with black.
-
-        Raises:
-            ValueError: the box leaves the picture.
-        """
-        box = self.df["bbox"].iloc[idx] if self.img_load == "bbox" else None
-        if box is not None:
-            x, y, width, height = box
-            corners = [round(number) for number in (x, y, x + width, y + height)]  # as Pillow does
-            if min(corners[:2]) < 0 or corners[2] > img.width or corners[3] > img.height:
-                raise ValueError(
-                    f"the box {box} leaves the picture of {img.width} x {img.height} pixels"
-                )
-        return super().apply_segmentation(img, idx)
+    def load_image(self, path: str) -> Image.Image:
+        """Read a picture as the published code does, and by Pillow what that reads wrongly."""
+        file = Path(path)
+        return pixels.picture_of(file) if pixels.needs_care(file) else super().load_image(path)
 
 
 class Drawn(WildlifeDataset):
@@ -66,8 +57,9 @@ class Drawn(WildlifeDataset):
 def loader_of(dataset: Dataset) -> Callable[..., WildlifeDataset]:
     """The class that reads a raw dataset."""
     if dataset.own is not None:
-        table = dataset.own if dataset.own.is_file() else None
-        return partial(OwnPictures, table=table, named=dataset.named)
+        return partial(
+            OwnPictures, source=dataset.own, named=dataset.named, options=dataset.options
+        )
     if dataset.is_drawn:
         return partial(Drawn, boxes=dataset.crop == "bbox")
     return getattr(datasets, dataset.loader_name)
@@ -119,4 +111,6 @@ def open_raw(dataset: Dataset, folder: Path) -> WildlifeDataset:
         ) from error
     if len(source) == 0:
         raise UserError(f"{shown(folder)} holds no image of {dataset.name}")
+    if dataset.own is not None:
+        print(f"{dataset.name}, {shown(dataset.own)}:\n{source.listing.report()}")
     return source

@@ -6,8 +6,8 @@ import pandas as pd
 
 from megalib.errors import UserError, told
 from megalib.files.places import shown
+from megalib.own.names import UNKNOWN as UNKNOWN  # the identity of whom nobody knows
 
-UNKNOWN = "unknown"
 PARTS = ("train", "test")
 AGAIN = "run 1_prepare.ipynb again"  # what to do about metadata that no preparation wrote
 TEXT_COLUMNS = {"image_id": str, "identity": str, "path": str, "date": str, "split": str}

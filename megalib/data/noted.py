@@ -15,6 +15,7 @@ from megalib.files.writing import whole_file
 # encounter.
 NOTED = {
     "date": ("date",),
+    "moment": ("moment",),
     "orientation": ("orientation",),
     "encounter": ("encounter", "video"),
     "station": ("station",),

@@ -6,7 +6,9 @@ import pandas as pd
 
 from megalib.data import noted, problems, splits, truth
 from megalib.data.catalogue import Dataset
+from megalib.data.metadata import UNKNOWN
 from megalib.data.preparing import making, planning
+from megalib.data.problems import Problem
 from megalib.data.wildlife import WildlifeDataset
 from megalib.errors import UserError
 from megalib.files import locks
@@ -55,14 +57,16 @@ def prepare(
         raise UserError(f"sizes must be one or more numbers of pixels, not {list(sizes)}")
     name, metadata = dataset.name, published_metadata
     if metadata is None:
-        metadata = _split(dataset, planning.rows_of(dataset, source), train_share, seed)
+        rows = planning.rows_of(dataset, source)
+        metadata = _split(dataset, source, rows, train_share, seed)
     jobs, left_out = planning.plan(dataset, source, metadata, run, sizes)
     with locks.held(run.metadata(name), f"preparation of {name}"):
         kept, failed = making.make_missing(jobs, source, dataset, run)
         left_out += failed
         lost = {problem.image_id for problem in left_out}
         metadata = metadata[~metadata["image_id"].astype(str).isin(lost)]
-        problems.write(run, name, left_out)
+        unread = _unread(dataset, source)
+        problems.write(run, name, [*left_out, *unread])
         if metadata.empty:
             raise UserError(
                 f"none of the {len(left_out)} images of {name} could be prepared: "
@@ -71,27 +75,48 @@ def prepare(
         if lost and dataset.own is not None and published_metadata is None:
             # Nothing has been published of these: only what can be read is divided.
             rows = metadata[dataset.columns].reset_index(drop=True)
-            metadata = _split(dataset, rows, train_share, seed)
+            metadata = _split(dataset, source, rows, train_share, seed)
         noted.write(run, name, source, metadata["image_id"])
         truth.write(run, dataset, source, metadata["image_id"])
         with whole_file(run.metadata(name)) as temporary:
             metadata.to_csv(temporary)
-    print(_summary(name, run, metadata, kept, len(left_out)))
+    print(_summary(name, run, metadata, kept, len(left_out), len(unread)))
     return metadata
 
 
-def _split(dataset: Dataset, rows: pd.DataFrame, train_share: float, seed: int) -> pd.DataFrame:
+def _split(
+    dataset: Dataset, source: WildlifeDataset, rows: pd.DataFrame, train_share: float, seed: int
+) -> pd.DataFrame:
     if not dataset.named:  # new photographs: nobody knows whom they show
         return rows.assign(split=None)
+    if dataset.own is not None and source.df["split"].notna().any():
+        by_id = source.df.set_index(source.df["image_id"].astype(str))["split"]
+        given = rows["image_id"].astype(str).map(by_id)
+        return rows.assign(split=given.where(rows["identity"] != UNKNOWN, None))
     return splits.add_closed_set_split(rows, train_share, seed)
 
 
-def _summary(name: str, run: Run, metadata: pd.DataFrame, kept: int, left_out: int) -> str:
+def _unread(dataset: Dataset, source: WildlifeDataset) -> list[Problem]:
+    """The lines and files of one's own pictures that were left out when they were read."""
+    if dataset.own is None:
+        return []
+    return [
+        Problem("", one.path or one.where, f"{one.where}: {one.reason}".removeprefix(": "))
+        for one in source.listing.left_out
+        if not one.is_usual
+    ]
+
+
+def _summary(
+    name: str, run: Run, metadata: pd.DataFrame, kept: int, left_out: int, unread: int
+) -> str:
     text = f"{name}: {len(metadata)} images prepared"
     if kept:
         text += f", {kept} of them by an earlier run"
     if left_out:
         text += f"; {left_out} could not be, see {shown(run.problems(name))}"
+    if unread:
+        text += f"; {unread} lines or files were left out, see {shown(run.problems(name))}"
     test, train = (metadata[metadata["split"] == part] for part in ("test", "train"))
     alone = (~test["identity"].isin(train["identity"])).sum()
     if alone:

@@ -12,6 +12,8 @@ from megalib.data.problems import Problem
 from megalib.data.wildlife import WildlifeDataset
 from megalib.files.places import Run, inside
 
+WRITTEN = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"}
+
 
 @dataclass(frozen=True)
 class Job:
@@ -37,7 +39,9 @@ def prepared_name(dataset: Dataset, path: str, image_id: object) -> str:
     if not dataset.unique_file_name:
         return path
     file = PurePosixPath(path)
-    return str(file.with_name(f"{file.stem}_{image_id}{file.suffix}"))
+    # Pictures of one's own may have formats in which no image is written.
+    is_written = dataset.own is None or file.suffix.lower() in WRITTEN
+    return str(file.with_name(f"{file.stem}_{image_id}{file.suffix if is_written else '.png'}"))
 
 
 def plan(
