@@ -105,5 +105,5 @@ def test_links_inside_the_book_lead_somewhere(address):
 
 
 def test_the_table_of_contents_is_complete():
-    assert len(pages()) == 62, pages()
+    assert len(pages()) == 63, pages()
     assert all(Path(HTML, name).is_file() for name in pages())
