@@ -149,7 +149,7 @@ rule truth:
 
 
 def own_pictures(wildcards):
-    """What lies in a folder or CSV file of one's own: a job runs again when that changes."""
+    """What is in a folder or list of one's own: a job runs again when that changes."""
     if wildcards.dataset not in VALUES.get("own", {}):
         return ""
     from megalib.own import changes

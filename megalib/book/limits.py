@@ -37,6 +37,7 @@ FROM_TO = {
     "most_images": (1, MANY),
     "individuals": (2, MANY),
     "pictures": (3, MANY),
+    "individual_level": (1, 20),
 }
 
 # Numbers with a fraction: two bounds, neither of which is allowed itself.
@@ -46,6 +47,7 @@ BETWEEN = {
     "occasion_share": (0, 0.5),
     "learning_rate": (0, 1e6),
     "triplet_margin": (0, 1e6),
+    "detection_threshold": (0, 1),
 }
 
 CHOICES = {

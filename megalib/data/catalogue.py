@@ -82,20 +82,25 @@ CATALOGUE = _read()
 
 
 def find(
-    name: str, own: Mapping[str, str] | None = None, options: Options | None = None
+    name: str,
+    own: Mapping[str, str] | None = None,
+    individual_level: int = 1,
+    detection_threshold: float = 0.2,
 ) -> Dataset:
     """Look a dataset up by its name.
 
     Args:
         name: of an entry of the catalogue, or of one's own pictures.
         own: folders or lists of one's own pictures, by the name they shall have.
-        options: how one's own pictures are read.
+        individual_level: of one's own folders, see `Options`.
+        detection_threshold: of detections in one's own lists, see `Options`.
 
     Raises:
         UserError: there is no such dataset, or no such folder or file.
     """
     own = own or {}
     if name in own:
+        options = Options(individual_level, detection_threshold)
         return own_pictures(name, own[name], options=options)
     return CATALOGUE[choose("dataset", name, [*CATALOGUE, *own])]
 

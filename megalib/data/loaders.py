@@ -111,6 +111,19 @@ def open_raw(dataset: Dataset, folder: Path) -> WildlifeDataset:
         ) from error
     if len(source) == 0:
         raise UserError(f"{shown(folder)} holds no image of {dataset.name}")
-    if dataset.own is not None:
-        print(f"{dataset.name}, {shown(dataset.own)}:\n{source.listing.report()}")
     return source
+
+
+def understood(dataset: Dataset, source: WildlifeDataset) -> str:
+    """What was understood of one's own pictures, what is doubtful and what is left out, in lines.
+
+    Args:
+        dataset: an entry of the catalogue, or one's own pictures.
+        source: the raw dataset, as `open_raw` opened it.
+
+    Returns:
+        The report; "" for an entry of the catalogue, whose form is known.
+    """
+    if dataset.own is None:
+        return ""
+    return f"{dataset.name}, {shown(dataset.own)}:\n{source.listing.report()}"

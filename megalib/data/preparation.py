@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from megalib.data import noted, problems, splits, truth
+from megalib.data import loaders, noted, problems, splits, truth
 from megalib.data.catalogue import Dataset
 from megalib.data.metadata import UNKNOWN
 from megalib.data.preparing import making, planning
@@ -30,10 +30,10 @@ def prepare(
     Each picture is read once; each animal in it is cropped by the dataset's rule and resized so
     that its shorter side has each of the sizes, on as many threads as torch uses. Images that an
     earlier call finished are kept, unless the picture, its box or mask, the rule or a library has
-    changed since; what is no longer of this dataset is removed. What cannot be read is left out
-    and listed in `problems.csv`; `noted.csv` says what else the dataset notes of its images, and
-    `truth.csv` what is known of drawn animals. The metadata file is written last: where it is, the
-    images are complete.
+    changed since; what is no longer of this dataset is removed. Of one's own pictures, what was
+    understood is printed. What cannot be read is left out and listed in `problems.csv`; `noted.csv`
+    says what else the dataset notes of its images, and `truth.csv` what is known of drawn animals.
+    The metadata file is written last: where it is, the images are complete.
 
     Args:
         dataset: an entry of the catalogue, or one's own pictures.
@@ -56,6 +56,8 @@ def prepare(
     if not sizes or any(size <= 0 for size in sizes):
         raise UserError(f"sizes must be one or more numbers of pixels, not {list(sizes)}")
     name, metadata = dataset.name, published_metadata
+    if report := loaders.understood(dataset, source):
+        print(report)
     if metadata is None:
         rows = planning.rows_of(dataset, source)
         metadata = _split(dataset, source, rows, train_share, seed)

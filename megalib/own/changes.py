@@ -7,11 +7,12 @@ from pathlib import Path
 from megalib import stamp
 from megalib.errors import UserError
 from megalib.files.names import kind_of
-from megalib.own import folders, listing
+from megalib.own import folders
+from megalib.own.lists import rows_of
 from megalib.own.options import Options
 
 
-def digest(source: Path, options: Options | None = None) -> str:
+def digest(source: Path) -> str:
     """A digest of what a folder or a list holds.
 
     By it the pipeline notices new, changed and removed pictures. Mistakes are no matter here: they
@@ -22,8 +23,7 @@ def digest(source: Path, options: Options | None = None) -> str:
         files |= {source / path for path, _ in folders.walk(source)}
     else:
         with suppress(UserError):
-            paths = listing.read(source, False, options or Options()).rows["path"]
-            files |= {source.parent / path for path in paths}
+            files |= {source.parent / path for path in rows_of.pictures(source, Options())}
     return stamp.digest(_states(files))
 
 

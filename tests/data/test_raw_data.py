@@ -188,11 +188,13 @@ def test_what_is_left_out_of_a_list_is_among_the_problems(albums, run):
     )
 
 
-def test_files_that_are_left_out_are_counted_by_kind(albums, capsys):
+def test_files_that_are_left_out_are_counted_by_kind(albums):
     for name in ("a.NEF", "b.nef", "c.pdf", ".hidden", "notes", "d.MP4"):
         (albums / "Ada" / name).touch()
-    assert len(loaders.open_raw(find("Pets", {"Pets": str(albums)}), albums)) == 9
-    told = capsys.readouterr().out
+    pets = find("Pets", {"Pets": str(albums)})
+    source = loaders.open_raw(pets, albums)
+    assert len(source) == 9
+    told = loaders.understood(pets, source)
     for line in (
         "2 left out, of a camera's raw format: save it as JPEG first: 'Ada/a.NEF', 'Ada/b.nef'",
         "1 left out, no picture (.pdf): 'Ada/c.pdf'",

@@ -168,7 +168,7 @@ def test_a_name_that_no_folder_may_have_is_refused(tmp_path, name):
     assert len(str(caught.value)) < 400
 
 
-def test_in_a_folder_only_regular_files_inside_are_pictures(folder, capsys, in_time):
+def test_in_a_folder_only_regular_files_inside_are_pictures(folder, in_time):
     with socket.socket(socket.AF_UNIX) as server:
         here = Path.cwd()
         os.chdir(folder)  # the path of a socket must be short
@@ -183,7 +183,7 @@ def test_in_a_folder_only_regular_files_inside_are_pictures(folder, capsys, in_t
         *("Ada/0.png", "Ada/1.png", "Ada/same.png", "Bo/2.png", "Bo/3.png"),
         *("away/secret.png", "out.png"),
     ]
-    told = capsys.readouterr().out
+    told = source.listing.report()
     for line in (
         "7 photographs, 3 individuals, 1 of nobody known: away 1, Bo 2, Ada 3",
         "4 left out, not a regular file: 'gone.png', 'pipe.png', 'socket.png' and 1 more",

@@ -69,6 +69,21 @@ def a_list(root: Path, source: Path, named: bool, options: Options, notes: Notes
     return _with_ids(_without_repeated(rows, notes), texts.get("image_id"), notes)
 
 
+def pictures(source: Path, options: Options) -> list[str]:
+    """The paths of the pictures that a list names, from its own folder; nothing else is read.
+
+    Raises:
+        UserError: see `a_list`.
+    """
+    table = _table(source, options, Notes())
+    meaning = columns.meanings(table.header, Notes())
+    if "path" not in meaning:
+        return []
+    written = [row[meaning["path"]] for _, row in table.rows]
+    found, _ = paths.find(source.parent, written, written, Notes())
+    return found
+
+
 def _identities(
     written: Sequence[str] | None,
     found: Sequence[str],
