@@ -180,26 +180,32 @@ def _identity(path: str, level: int) -> str:
 
 
 def doubts(paths: list[str], level: int) -> list[str]:
-    """Why the folders of a level may not be called after individuals, in a sentence; or none."""
+    """Why the folders of a level may not be called after individuals, in a sentence; or none.
+
+    They are doubtful if they are called after years or parts of a dataset, if there is but one, or
+    if those within them are at least twice as many; and if a deeper level may name individuals.
+    """
     parts = [path.split("/")[:-1] for path in paths]
-    here = {names[level - 1] for names in parts if len(names) >= level}
-    deeper = {names[level] for names in parts if len(names) > level}
-    if not here or not deeper:
+    depth = min(map(len, parts))  # of the folders that all pictures are in
+    names = {each: {folders[each - 1] for folders in parts} for each in range(level, depth + 1)}
+    deeper = [each for each in names if each > level and _may_be_individuals(names[each])]
+    if not deeper:
         return []
-    strange = sorted(name for name in here if PERIOD.fullmatch(name) or name.casefold() in PARTS)
-    all_deep = all(len(names) > level for names in parts)
-    is_tree = all_deep and len(deeper) >= 2 * len(here) and not _are_periods(deeper)
-    several = _are_periods(deeper) and all(len(names) > level + 1 for names in parts)
-    if not (strange or is_tree or several):
+    here, within = names[level], names[level + 1]
+    strange = sorted(name for name in here if _is_period(name) or name.casefold() in PARTS)
+    if not (strange or len(here) == 1 or _is_period(*within) or len(within) >= 2 * len(here)):
         return []
-    further = level + 2 if several else level + 1
-    at = {names[further - 1] for names in parts if len(names) >= further}
+    further = deeper[0]
     return [
         f"folders of level {level} are taken for individuals ({listed(strange or sorted(here))}): "
-        f"if those of level {further} ({listed(sorted(at))}) are, give "
+        f"if those of level {further} ({listed(sorted(names[further]))}) are, give "
         f"-p individual_level {further}"
     ]
 
 
-def _are_periods(names: set[str]) -> bool:
+def _may_be_individuals(names: set[str]) -> bool:
+    return len(names) > 1 and not _is_period(*names) and not {x.casefold() for x in names} <= PARTS
+
+
+def _is_period(*names: str) -> bool:
     return all(PERIOD.fullmatch(name) for name in names)
