@@ -105,8 +105,13 @@ def open_raw(dataset: Dataset, folder: Path) -> WildlifeDataset:
     except MemoryError as error:
         raise UserError(f"too little memory to read the list of {dataset.name}") from error
     except Exception as error:  # loaders fail in many ways on an empty or foreign folder
+        what = (
+            "does not hold {} as its download unpacks"
+            if dataset.own is None
+            else ("cannot be read as pictures of one's own, {}")
+        )
         raise UserError(
-            f"{shown(folder)} does not hold {dataset.name} as its download unpacks: "
+            f"{shown(folder)} {what.format(dataset.name)}: "
             f"{type(error).__name__}: {' '.join(str(error).split())}"
         ) from error
     if len(source) == 0:

@@ -15,7 +15,7 @@ from megalib.files.places import shown
 from megalib.own import folders, summary
 from megalib.own.lists import exchange, rows_of
 from megalib.own.options import Options
-from megalib.own.report import LeftOut, Notes, left_out_in_words
+from megalib.own.report import LeftOut, Notes, counted, left_out_in_words
 
 COLUMNS = (
     *("image_id", "identity", "path", "bbox", "date", "moment"),
@@ -64,6 +64,9 @@ def read(source: Path, named: bool, options: Options | None = None) -> Listing:
     if rows.empty:
         raise UserError(f"no picture of {shown(source)} can be used{_why(notes)}")
     notes.understood.insert(0, summary.in_words(rows, named))
+    whole = int(rows["bbox"].isna().sum()) if "bbox" in rows else len(rows)
+    if whole:
+        notes.understood.append(f"{counted(whole, 'picture')} without a box, taken as a whole")
     summary.check_pictures(root, rows["path"], notes)
     notes.doubts += summary.odd_names(rows) if named else []
     rows = rows.reindex(columns=list(COLUMNS)).astype(object)
