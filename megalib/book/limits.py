@@ -12,7 +12,8 @@ from typing import Any
 
 from megalib import flavours
 from megalib.errors import UserError, choose, told
-from megalib.files.names import check_name, check_path, is_printable
+from megalib.files.names import check_name, check_path, is_printable, kind_of
+from megalib.files.places import resolve
 
 MANY = 10**9  # more of anything than a run can have
 LARGEST_SIZE = 4096  # pixels of the shorter side of a prepared image
@@ -110,6 +111,8 @@ def _of_type(name: str, value: Any, wanted: type) -> Any:
     if wanted is float and isinstance(value, str) and len(value) < 80:
         with suppress(ValueError):
             value = float(value)
+    if wanted is str and isinstance(value, int | float):
+        return _as_text(name, value)
     whole = wanted is float and type(value) is int
     if type(value) is not wanted and not whole:
         hint = "; None is not allowed here" if value is None else ""
@@ -117,6 +120,19 @@ def _of_type(name: str, value: Any, wanted: type) -> Any:
             f"parameter {name} must be of type {wanted.__name__}, not {told(value)}{hint}"
         )
     return value
+
+
+def _as_text(name: str, value: float) -> str:
+    """A number where a text is wanted: papermill's `-p` makes one of all that looks like it.
+
+    What was typed is lost then: 7 may have been 007. Only a file that is there shows what is meant.
+    """
+    if type(value) is int and name in PATHS | PATHS_OR_EMPTY and kind_of(resolve(str(value))):
+        return str(value)
+    raise UserError(
+        f"parameter {name} must be of type str, not {told(value)}: for papermill write -r {name} in "
+        f"place of -p {name}, in a profile put quotes around it"
+    )
 
 
 def _check_list(name: str, values: list, wanted: type) -> None:
@@ -144,9 +160,10 @@ def _check_own(own: dict) -> None:
         check_name("your own pictures", name)
         if not isinstance(source, str):
             raise UserError(
-                f"parameter own must name a folder or CSV file for {told(name)}, not {told(source)}"
+                f"parameter own must name a folder or list for {told(name)}, not {told(source)}: put it in "
+                "quotes"
             )
-        check_path(f"the folder or CSV file of {told(name)} in own", source)
+        check_path(f"the folder or list of {told(name)} in own", source)
 
 
 def _check_text(name: str, value: str) -> None:

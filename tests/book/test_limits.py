@@ -53,6 +53,16 @@ def test_none_is_allowed_where_it_is_the_default_or_means_never(name):
         assert f"parameter {name} must be of type" in refusal({name: None})
 
 
+def test_a_number_names_a_folder_only_where_there_is_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "resolve", lambda path: tmp_path / path)
+    (tmp_path / "2024").mkdir()
+    assert parameters.check({"known": 2024, "new": ""}) == {"known": "2024", "new": ""}
+    for values in ({"known": 202405}, {"known": 12e4}, {"profile": 2024}, {"dataset": 7}):
+        (name,) = values
+        assert f"write -r {name} in place of -p {name}" in refusal(values)
+    assert "for 'Mine', not 2024: put it in quotes" in refusal({"own": {"Mine": 2024}})
+
+
 @pytest.mark.parametrize("name", [name for name, kind in TYPES.items() if kind is int])
 def test_whole_numbers_keep_their_range_and_a_truth_is_none(name):
     low, high = limits.FROM_TO[name]
