@@ -130,8 +130,8 @@ def _as_text(name: str, value: float) -> str:
     if type(value) is int and name in PATHS | PATHS_OR_EMPTY and kind_of(resolve(str(value))):
         return str(value)
     raise UserError(
-        f"parameter {name} must be of type str, not {told(value)}: for papermill write -r {name} in "
-        f"place of -p {name}, in a profile put quotes around it"
+        f"parameter {name} must be of type str, not {told(value)}: for papermill write -r {name} "
+        f"in place of -p {name}, in a profile put quotes around it"
     )
 
 
@@ -160,8 +160,8 @@ def _check_own(own: dict) -> None:
         check_name("your own pictures", name)
         if not isinstance(source, str):
             raise UserError(
-                f"parameter own must name a folder or list for {told(name)}, not {told(source)}: put it in "
-                "quotes"
+                f"parameter own must name a folder or list for {told(name)}, not {told(source)}: "
+                "put it in quotes"
             )
         check_path(f"the folder or list of {told(name)} in own", source)
 
