@@ -1,6 +1,7 @@
 """Backbones by timm: from nothing, from ImageNet, from the hub, or from a folder."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import timm
@@ -12,7 +13,7 @@ from timm.models import save_for_hf
 
 from megalib.errors import UserError
 from megalib.files.places import Run, resolve, shown
-from megalib.flavours import Flavour
+from megalib.flavours import MEGADESCRIPTORS, POCKET, Flavour
 from megalib.models import packaged
 
 # Without this, timm leaves Swin's fused attention off: 1.4 times slower on a CPU, same output.
@@ -194,6 +195,47 @@ def parameter_count(model: torch.nn.Module) -> int:
 def parameters_of(flavour: Flavour) -> int:
     """Number of parameters of the backbone of a flavour, counted without making its weights."""
     return parameter_count(_without_weights(flavour))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A network, its flavour, and in words which weights it has and what that means."""
+
+    flavour: Flavour
+    model: torch.nn.Module
+    in_words: str
+
+
+def choose_network(flavour: Flavour, weights: str, run: Run) -> Chosen:
+    """The network for photographs that nobody trained one on.
+
+    Args:
+        flavour: which network; a pocket network is asked for by its own name or by that of the
+            MegaDescriptor that it stands for.
+        weights: "auto" for the released MegaDescriptor where cache or internet have it, else the
+            pocket network with its ImageNet weights; or what `load_network` takes.
+        run: where trained weights lie.
+
+    Raises:
+        UserError: the weights are not to be had.
+    """
+    if weights != "auto":
+        return Chosen(flavour, load_network(flavour, weights, run), f"{flavour.name}, {weights}")
+    released = MEGADESCRIPTORS.get(flavour.stands_for, flavour)
+    small = next((one for one in POCKET.values() if one.stands_for == released.name), None)
+    try:
+        words = f"{released.name} as released, which learned from photographs of wild animals"
+        return Chosen(released, from_hub(released), words)
+    except UserError:
+        if small is None:
+            raise
+    words = (
+        f"{small.name} with weights of ImageNet, since neither cache nor internet have "
+        f"{released.name}: it has never learned to tell animals apart, so expect fewer right "
+        "answers; connect once to the internet, or let it learn from your known animals with "
+        "-p specialise true"
+    )
+    return Chosen(small, pretrained(small), words)
 
 
 def load_network(flavour: Flavour, weights: str, run: Run) -> torch.nn.Module:

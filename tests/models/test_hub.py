@@ -240,3 +240,28 @@ def test_pickled_code_is_not_run(hub, folder, released, tmp_path):
     assert not (tmp_path / "run").exists()
     pickle.loads(pickle.dumps(Danger(tmp_path / "run")))  # carelessly, it would have run
     assert (tmp_path / "run").exists()
+
+
+def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    states = one.state_dict(), other.state_dict()
+    return all(torch.equal(states[0][key], value) for key, value in states[1].items())
+
+
+def test_the_released_network_is_taken_where_it_is_to_be_had(hub, folder, released, run):
+    serve(hub, folder, "model.safetensors")
+    chosen = networks.choose_network(released, "auto", run)
+    assert chosen.flavour == released and "as released" in chosen.in_words
+    assert same(chosen.model, networks.untrained_network(released, 5))
+
+
+@pytest.mark.parametrize("name", ["pocket-T", "MegaDescriptor-T-224"])
+def test_without_hub_and_cache_the_pocket_network_is_taken_and_said(hub, run, name):
+    chosen = networks.choose_network(flavours.get(name), "auto", run)
+    assert chosen.flavour.name == "pocket-T"
+    assert "pocket-T with weights of ImageNet, since neither cache nor internet" in chosen.in_words
+    assert same(chosen.model, networks.pretrained(flavours.get("pocket-T")))
+
+
+def test_a_baseline_that_is_not_to_be_had_has_no_other(hub, released, run):
+    with pytest.raises(UserError, match="cannot fetch the weights"):
+        networks.choose_network(replace(released, name="Baseline"), "auto", run)
