@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -230,7 +231,7 @@ def test_a_look_stays_with_a_smaller_copy_and_not_with_another_photograph():
         Image.fromarray(rng.integers(0, 256, (12, 15, 3)).astype(np.uint8)).resize((400, 300))
         for _ in range(20)
     ]
-    for one, other in zip(pictures, pictures[1:], strict=False):
+    for one, other in pairwise(pictures):
         look = thumbnails.look(one)
         assert re.fullmatch("[0-9a-f]{16}", look)
         assert not thumbnails.looks_different(look, thumbnails.look(one.resize((90, 70))))
