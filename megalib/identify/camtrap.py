@@ -22,6 +22,7 @@ FIELDS = (
     *("classificationMethod", "classifiedBy", "classificationTimestamp"),
     *("classificationProbability", "observationTags", "observationComments"),
 )
+_TIME = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(Z|[+-]\d{2}:\d{2})"
 FLAGGED = "unlike all known individuals"  # a comment
 NO_STATION = "unknown"  # a deployment must be named
 
@@ -112,7 +113,10 @@ def _by_person(decided: pd.DataFrame) -> pd.DataFrame:
         individualID=decided["identity"].replace(UNKNOWN, ""),
         classificationMethod="human",
         classifiedBy=decided["decided_by"],
-        classificationTimestamp=decided["decided_at"],
+        # A spreadsheet may have written it in its own way.
+        classificationTimestamp=decided["decided_at"].where(
+            decided["decided_at"].str.fullmatch(_TIME), ""
+        ),
     )
 
 

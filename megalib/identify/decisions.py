@@ -148,7 +148,7 @@ def apply(file: pd.DataFrame, known: Photographs, new: Photographs) -> Decided:
 
     No image is copied: the paths of the known ones count from the folder that both have in common.
     Skipped animals stay among the new ones. A line is ignored, and told, if the photograph is not
-    among the new ones, or if another picture has its name today: its image id differs, or its look.
+    among the new ones, or if a picture of another `look` has its name today.
 
     Args:
         file: of `read`.
@@ -197,13 +197,10 @@ def _keys(file: pd.DataFrame) -> tuple[list[str], list[str]]:
 
 def _is_same(new: Photographs, row: tuple) -> bool:
     """Whether a decision was made about the picture that has its name today."""
-    image = new.metadata.iloc[row.place]
-    if row.image_id and row.image_id != str(image["image_id"]):
-        return False
     if not row.look:
         return True
-    today = thumbnails.look(images.load(inside(new.folder, image["path"])))
-    return not thumbnails.looks_different(row.look, today)
+    path = inside(new.folder, new.metadata["path"].iloc[row.place])
+    return not thumbnails.looks_different(row.look, thumbnails.look(images.load(path)))
 
 
 def _joined(known: Photographs, new: Photographs, in_force: pd.DataFrame) -> Photographs:

@@ -48,4 +48,11 @@ def test_with_days_other_programs_get_their_files(tmp_path):
     seen = pd.read_csv(written.others[1], index_col="individual")
     assert seen.loc["Zoë"].tolist() == [0, 1] and seen.loc["Ada"].tolist() == [1, 0]
     assert len(written.in_words.splitlines()) == 3
+    # After the last decision there is nothing to rank, and the files tell all of it.
+    file.write_text(file.read_text() + "c.jpg,confirmed,Bo\n")
+    last = decisions.apply(decisions.read(file), known, new)
+    assert last.new.metadata.empty
+    written = answers.write_answers(tmp_path, table[:0], judgement, last.new, last.known, last)
+    assert len(pd.read_csv(written.others[0])) == 3
+    assert pd.read_csv(written.others[1])["2024-05-31"].sum() == 2
     assert '"b.jpg"' in written.page.read_text()  # so that the next file of decisions holds it

@@ -24,7 +24,7 @@ def decided(tmp_path):
     file = tmp_path / "decisions.csv"
     file.write_text(
         "photograph,decision,identity,decided_at,decided_by\n"
-        "a.jpg,confirmed,=Ada,2024-07-01T08:00:00Z,me\ne.jpg,unknown,,2024-07-01T08:00:01Z,me\n"
+        "a.jpg,confirmed,=Ada,2024-07-01T08:00:00Z,me\ne.jpg,unknown,,1.7.24 8:00,me\n"
     )
     done = decisions.apply(decisions.read(file), known, new)
     return done, album.table_of(done.new, done.known)
@@ -50,6 +50,7 @@ def test_there_is_one_observation_per_animal(decided, tmp_path):
     assert confirmed["classificationTimestamp"] == "2024-07-01T08:00:00Z"
     assert confirmed["classificationProbability"] == ""
     assert (unknown["individualID"], unknown["classifiedBy"]) == ("", "me")
+    assert unknown["classificationTimestamp"] == ""  # what a spreadsheet wrote is no such time
     assert (ranked["eventStart"], ranked["eventEnd"]) == (
         "2024-05-31T00:00:00+02:00",
         "2024-05-31T23:59:59+02:00",

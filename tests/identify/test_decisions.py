@@ -136,7 +136,7 @@ def test_a_decision_about_another_picture_of_that_name_is_ignored(tmp_path):
     header = "photograph,decision,identity,image_id,look\n"
     same = header + f"a.jpg,new,Zoë,New-0,{looks[0]}\nb.jpg,new,Zoë,New-1,{looks[1]}\n"
     assert len(applied(tmp_path, known, new, same).new.metadata) == 0
-    other = header + f"a.jpg,new,Zoë,New-0,{looks[1]}\nb.jpg,new,Zoë,other,{looks[1]}\n"
+    other = header + f"a.jpg,new,Zoë,New-0,{looks[1]}\nb.jpg,new,Zoë,New-1,{looks[0]}\n"
     done = applied(tmp_path, known, new, other)
     assert len(done.new.metadata) == 2 and done.known is known
     assert "2 lines are ignored, since their pictures look different today" in done.in_words

@@ -53,7 +53,7 @@ def photographs(tmp_path_factory):
 def file(photographs, tmp_path_factory):
     known, new = photographs
     file = tmp_path_factory.mktemp("page") / "my candidates.html"
-    extras = Extras(lambda *_: [(0.0, 0.0, 40.0, 32.0), (20.0, 16.0, 20.0, 16.0)])
+    extras = Extras(lambda _: [(0.0, 0.0, 40.0, 32.0), (20.0, 16.0, 20.0, 16.0)])
     gallery.write_page(file, "Candidates", album.table_of(new, known), new, known, extras=extras)
     return file
 
@@ -175,7 +175,7 @@ def test_two_photographs_are_compared_with_their_matched_points(page, photograph
 def test_a_file_of_decisions_is_loaded(page, photographs, tmp_path):
     file = tmp_path / "decisions.csv"
     look = page.evaluate("animals[0].look")
-    other = "".join(f"{15 - int(digit, 16):x}" for digit in look)
+    other = "x" + "".join(f"{15 - int(digit, 16):x}" for digit in look[1:])
     lines = [
         "photograph;decision;identity;look",
         f"a.jpg;new;'=Zoë;{look}",

@@ -19,7 +19,7 @@ CROP, KNOWN, WHOLE = 360, 256, 480  # pixels of the longer side of a copy
 LINES = 60  # matched points that are drawn, at most
 FACTS = ("date", "orientation")  # of a photograph, told beside it where they are known
 
-Points = Callable[[Path, Path], Sequence[tuple[float, float, float, float]]]
+Points = Callable[[tuple[Path, Path]], Sequence[tuple[float, float, float, float]]]
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,10 @@ class Whole:
 class Extras:
     """What may be known besides, and then is on the page.
 
-    `points` gives the matched points of a new and a known prepared image: x and y in the one, x and
-    y in the other, in pixels. `wholes` are the pictures of new animals, by image id. `encounters`
-    says in words what all photographs of an encounter say together, by the encounter's name.
+    `points` gives the matched points of a pair of prepared images, a new and a known one: x and y
+    in the one, x and y in the other, in pixels, the firmest first. `wholes` are the pictures of new
+    animals, by image id. `encounters` says in words what all photographs of an encounter say
+    together, by the encounter's name.
     """
 
     points: Points | None = None
@@ -169,7 +170,7 @@ def _photos(
     order = [*order[is_nearest], *order[~is_nearest]]
     first, *others = map(album.photo, order[:SEVERAL])
     if points is not None:
-        found = points(file, first.copy.file)[:LINES]
+        found = points((file, first.copy.file))[:LINES]
         first = replace(first, points=_in_thousandths(found, file, first.copy.file))
     return [first, *others]
 

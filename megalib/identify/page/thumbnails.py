@@ -26,6 +26,7 @@ from megalib.files.writing import write_whole
 
 IN_PAGE = 400  # copies up to which a page holds them itself; about ten megabytes
 LOOKS = 12  # bits in which the looks of one photograph may differ
+_LOOK = re.compile(r"x[0-9a-f]{16}")
 _OURS = re.compile(r"[0-9a-f]{16}\.jpg")  # what the folder may hold
 _ORIENTATION = 0x0112  # of EXIF
 _BOX = "#ff7f0e", "#000000"  # colours of a box and of its edge, seen on fur and on grass
@@ -206,18 +207,18 @@ def look(image: Image.Image) -> str:
     is the "difference hash" of N. Krawetz (hackerfactor.com, 2013).
 
     Returns:
-        16 hexadecimal digits.
+        An x and 16 hexadecimal digits: no spreadsheet takes it for a number.
     """
     grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
     bits = (grey[:, 1:] > grey[:, :-1]).ravel()
-    return np.packbits(bits).tobytes().hex()
+    return "x" + np.packbits(bits).tobytes().hex()
 
 
 def looks_different(one: str, other: str) -> bool:
-    """Whether two looks are those of different photographs; one that is missing differs from none.
+    """Whether two looks are those of different photographs; what is no look differs from none.
 
     `LOOKS` bits are more than a smaller copy changes and less than another photograph does.
     """
-    if not (one and other):
+    if not (_LOOK.fullmatch(one) and _LOOK.fullmatch(other)):
         return False
-    return (int(one, 16) ^ int(other, 16)).bit_count() > LOOKS
+    return (int(one[1:], 16) ^ int(other[1:], 16)).bit_count() > LOOKS
