@@ -6,12 +6,10 @@ import re
 from itertools import pairwise
 
 import numpy as np
-import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 
 from megalib import stamp
-from megalib.errors import UserError
 from megalib.identify.page import cards, gallery, thumbnails
 from megalib.identify.page.cards import Extras, Whole
 from megalib.identify.page.thumbnails import Wanted
@@ -144,13 +142,15 @@ def test_many_images_lie_in_a_folder_beside_the_page(tmp_path, monkeypatch):
     assert after.keys() < before.keys()
     assert {file for file in after if after[file] != before[file]} <= {damaged}
     assert all(Image.open(file).load() for file in after)
-    (folder / "notes.txt").touch()
-    with pytest.raises(UserError, match=r"needs the folder .*candidates.* notes\.txt is there"):
-        written(tmp_path, new, known)
-    (folder / "notes.txt").unlink()
+    # A page that holds its images needs no folder; what is not its own stays there.
     monkeypatch.setattr(thumbnails, "IN_PAGE", 400)
+    (folder / "notes.txt").touch()
+    (folder / f".{damaged.name}.part1").touch()  # of a run that was killed
     text, _ = written(tmp_path, new, known)
-    assert not folder.exists() and "data:image" in text
+    assert "data:image" in text and [file.name for file in folder.iterdir()] == ["notes.txt"]
+    (folder / "notes.txt").unlink()
+    written(tmp_path, new, known)
+    assert not folder.exists()
 
 
 def test_the_whole_picture_is_upright_and_has_its_box(tmp_path):

@@ -20,14 +20,12 @@ from PIL import Image, ImageDraw, ImageOps
 
 from megalib import stamp
 from megalib.data import images
-from megalib.errors import UserError
-from megalib.files.places import shown
 from megalib.files.writing import write_whole
 
 IN_PAGE = 400  # copies up to which a page holds them itself; about ten megabytes
 LOOKS = 12  # bits in which the looks of one photograph may differ
 _LOOK = re.compile(r"x[0-9a-f]{16}")
-_OURS = re.compile(r"[0-9a-f]{16}\.jpg")  # what the folder may hold
+_OURS = re.compile(r"\.?[0-9a-f]{16}\.jpg(\.part\d+)?")  # copies, and what a killed run left of one
 _ORIENTATION = 0x0112  # of EXIF
 _BOX = "#ff7f0e", "#000000"  # colours of a box and of its edge, seen on fur and on grass
 
@@ -63,8 +61,8 @@ def copies(wanted: Iterable[Wanted], folder: Path) -> Iterator[dict[Wanted, Copy
     """Make the copies of a page, which is written within the block.
 
     Up to `IN_PAGE` of them are addresses that hold the image, and there is no folder; more are
-    files of the folder, each whole or not there. What it holds and the page does not need is
-    removed when the block ends well.
+    files of the folder, each whole or not there. Copies that the page does not need are removed
+    when the block ends well; other files stay.
 
     Args:
         wanted: each is made once.
@@ -74,28 +72,14 @@ def copies(wanted: Iterable[Wanted], folder: Path) -> Iterator[dict[Wanted, Copy
         The copies. A whole picture that cannot be read is not among them.
 
     Raises:
-        UserError: a prepared image cannot be read, a copy cannot be written, or the folder holds
-            files of somebody else.
+        UserError: a prepared image cannot be read, or a copy cannot be written.
     """
     several = list(dict.fromkeys(wanted))
-    _check_is_ours(folder)
     is_in_page = len(several) <= IN_PAGE
     made = _on_threads(_in_page if is_in_page else partial(_in_folder, folder), several)
     yield made
     needed = set() if is_in_page else {Path(copy.address).name for copy in made.values()}
     _remove_others(folder, needed)
-
-
-def _check_is_ours(folder: Path) -> None:
-    """Refuse to replace a folder that holds what no page wrote."""
-    if not folder.exists():
-        return
-    others = [path for path in folder.iterdir() if not _OURS.fullmatch(path.name)]
-    if others:
-        raise UserError(
-            f"the page needs the folder {shown(folder)} for its pictures, and {others[0].name} "
-            "is there already: move it to another folder"
-        )
 
 
 def _on_threads(make: Callable[[Wanted], Copy | None], several: list[Wanted]) -> dict[Wanted, Copy]:
@@ -145,13 +129,14 @@ def _copy(address: str, image: Image.Image, wanted: Wanted) -> Copy:
 
 
 def _remove_others(folder: Path, needed: set[str]) -> None:
-    """Remove copies that no page needs any more, and the folder where none is left."""
-    with suppress(FileNotFoundError):  # most pages have none
-        for path in folder.iterdir():
-            if path.name not in needed:
-                path.unlink(missing_ok=True)
-        if not needed:
-            folder.rmdir()
+    """Remove copies that the page does not need, and the folder where nothing is left in it."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.name not in needed and _OURS.fullmatch(path.name):
+            path.unlink()
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _small(wanted: Wanted) -> Image.Image | None:
