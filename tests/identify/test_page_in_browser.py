@@ -269,7 +269,7 @@ def test_hundreds_of_animals_stay_usable(chromium, photographs, tmp_path, monkey
     metadata = pd.concat([many.metadata] * 50, ignore_index=True)
     metadata = metadata.assign(photograph=names, image_id=names, animal=1)
     many = gallery.Photographs(metadata, many.rows.repeat(50, axis=0), many.folder)
-    file = tmp_path / "candidates.html"
+    file = tmp_path / "100% of #1.html"
     gallery.write_page(file, "Many", album.table_of(many, known), many, known)
     page = chromium.new_page(viewport=DESKTOP)
     mistakes = listen(page)

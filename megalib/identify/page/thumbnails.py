@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import torch
@@ -111,7 +112,7 @@ def _in_folder(folder: Path, wanted: Wanted) -> Copy | None:
         if image is None:
             return None
         write_whole(file, images.as_jpeg(image))
-    return _copy(f"{folder.name}/{file.name}", image, wanted)
+    return _copy(f"{quote(folder.name)}/{file.name}", image, wanted)
 
 
 def _there(file: Path) -> Image.Image | None:
