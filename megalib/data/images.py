@@ -51,6 +51,16 @@ def as_address(path: Path, side: int) -> str:
     """
     image = load(path)
     image.thumbnail((side, side))
+    return "data:image/jpeg;base64," + base64.b64encode(as_jpeg(image)).decode()
+
+
+def as_jpeg(image: Image.Image) -> bytes:
+    """An image as a JPEG that holds its pixels and nothing else.
+
+    Pillow would pass on the comment of a photograph, in which some cameras write where they are.
+    """
+    bare = Image.new("RGB", image.size)
+    bare.paste(image)
     data = io.BytesIO()
-    image.save(data, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
+    bare.save(data, "JPEG", quality=85)
+    return data.getvalue()

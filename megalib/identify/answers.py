@@ -1,4 +1,4 @@
-"""The answers about new photographs, written for a spreadsheet and for a browser."""
+"""The answers about new photographs, written for a spreadsheet, a browser and other programs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from megalib.files import spreadsheet
-from megalib.identify import gallery, judging
+from megalib.identify import camtrap, history, judging
+from megalib.identify.decisions import Decided
 from megalib.identify.judging import Judgement
+from megalib.identify.page import gallery
+from megalib.identify.page.cards import Extras
 from megalib.identify.photographs import Photographs
 
 
@@ -15,7 +18,8 @@ from megalib.identify.photographs import Photographs
 class Answers:
     """What was written: the `table` that `csv` holds, and the `page`; `in_words` sums it up.
 
-    `made_by` are the weights and the threshold that decided it, for the last cell of a notebook.
+    `others` are the files for other programs, see `write_answers`. `made_by` are the weights and
+    the threshold that decided it, for the last cell of a notebook.
     """
 
     table: pd.DataFrame
@@ -23,29 +27,56 @@ class Answers:
     page: Path
     in_words: str
     made_by: dict[str, str]
+    others: tuple[Path, ...] = ()
 
 
 def write_answers(
-    folder: Path, table: pd.DataFrame, judgement: Judgement, new: Photographs, known: Photographs
+    folder: Path,
+    table: pd.DataFrame,
+    judgement: Judgement,
+    new: Photographs,
+    known: Photographs,
+    decided: Decided | None = None,
+    extras: Extras | None = None,
+    occasion_days: int = 1,
+    scientific_name: str = "",
+    utc_offset: str = "+00:00",
 ) -> Answers:
     """Write the candidates of new photographs as `candidates.csv` and `candidates.html`.
 
+    Where days are known, `observations.csv` follows, in the form of Camtrap DP, and with those of
+    known individuals `capture_history.csv` and `capture_history.inp`.
+
     Args:
-        folder: where both files go.
+        folder: where the files go.
         table: of `judging.rank`.
         judgement: by which the candidates were judged.
-        new: the new photographs.
-        known: those of known individuals.
+        new: the new photographs, without those that are decided.
+        known: those of known individuals, with those that were decided.
+        decided: what a person decided before, see `decisions.apply`.
+        extras: what else the page is to show, see `page.cards.Extras`.
+        occasion_days: see `history.capture_history`.
+        scientific_name: of the species, for the observations.
+        utc_offset: of the cameras' clock, see `camtrap.observations`.
 
     Raises:
-        UserError: a file cannot be written, or a prepared image cannot be read.
+        UserError: a file cannot be written, a prepared image cannot be read, or an option is none.
     """
     csv, page = folder / "candidates.csv", folder / "candidates.html"
     told = table.drop(columns=["path", "known_path"])
     spreadsheet.write(csv, told, index=False)
+    earlier = None if decided is None else decided.file
     gallery.write_page(
-        page, "Candidates", table, new.folder, known.folder, judging.expected(judgement)
+        page, "Candidates", table, new, known, judging.expected(judgement), earlier, extras
     )
     threshold = "none" if judgement.threshold is None else f"{judgement.threshold:.6f}"
     made_by = {"Weights": f"SHA-256 {new.weights[:16]}", "Threshold": threshold}
-    return Answers(told, csv, page, judging.in_words(table, judgement, csv), made_by)
+    by_network = f"network of {made_by['Weights']}"
+    animals = None if decided is None else decided.animals
+    observed = camtrap.observations(
+        table, new.metadata, animals, by_network, scientific_name, utc_offset
+    )
+    seen = history.capture_history(known.metadata, occasion_days)
+    texts = [judging.in_words(table, judgement, csv), observed.in_words, seen.in_words]
+    others = [*camtrap.write(folder, observed), *history.write(folder, seen)]
+    return Answers(told, csv, page, "\n".join(texts), made_by, tuple(others))

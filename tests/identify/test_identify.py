@@ -8,12 +8,11 @@ import pandas as pd
 import pytest
 import torch
 
-from megalib import stamp
 from megalib.data import splits
 from megalib.data.metadata import UNKNOWN, read_metadata
 from megalib.errors import UserError
 from megalib.evaluation.judging import flags, open_set
-from megalib.identify import answers, gallery, judging, photographs
+from megalib.identify import judging, photographs
 from megalib.models import networks
 from megalib.retrieval import matching
 from tests.conftest import write_image
@@ -170,51 +169,6 @@ def test_too_few_individuals_are_told_and_still_ranked(colours):
     assert table["candidate"].tolist() == ["cat0"] * 3
     assert table["probability"].isna().all()
     assert (table["unlike_all_known"] == "").all()
-
-
-def test_answers_are_written_for_a_spreadsheet_and_for_a_browser(colours, tmp_path):
-    known, new = colours
-    judgement = judging.Judgement(0.5, None)
-    table = judging.rank(new, known, judgement, 2)
-    table.loc[0, "candidate"] = "=Tom"
-    written = answers.write_answers(tmp_path, table, judgement, new, known)
-    assert [written.csv.name, written.page.name] == ["candidates.csv", "candidates.html"]
-    read = pd.read_csv(written.csv)
-    assert list(read) == list(written.table) == [name for name in table if "path" not in name]
-    assert len(read) == 6 and read.loc[0, "candidate"] == "'=Tom", "no formula"
-    assert "<h1>Candidates</h1>" in written.page.read_text()
-    assert written.in_words == judging.in_words(table, judgement, written.csv)
-    assert len(new.weights) == 64
-    assert written.made_by == {"Weights": f"SHA-256 {new.weights[:16]}", "Threshold": "0.500000"}
-
-
-def test_the_page_says_what_the_flag_is_worth(colours, tmp_path):
-    known, new = colours
-    tried = pd.DataFrame([[0.5, 0.25, 0.375, 0.3]], columns=flags.MEASURES)
-    judgement = judging.Judgement(0.5, None, tried)
-    table = judging.rank(new, known, judgement, 2)
-    written = answers.write_answers(tmp_path, table, judgement, new, known)
-    for text in (written.in_words, written.page.read_text()):
-        assert "38% (± 0 points)" in " ".join(text.split()) and "its precision" in text
-
-
-def test_the_page_holds_its_images_and_marks_the_flagged(colours, tmp_path):
-    known, new = colours
-    table = judging.rank(new, known, judging.Judgement(2.0, lambda values: values * 0 + 0.5), 2)
-    table.loc[0, "candidate"] = "<b>Tom & Co</b>"
-    file = tmp_path / "page.html"
-    gallery.write_page(file, "Cats", table, new.folder, known.folder)
-    page = file.read_text()
-    assert page.count("data:image/jpeg;base64,") == 9
-    assert page.count("unlike all known: look here first") == page.count('class="flagged"') == 3
-    assert "probably" not in page
-    assert "&lt;b&gt;Tom &amp; Co&lt;/b&gt;" in page
-    assert not re.search(r'(src|href)="(?!data:)', page)
-    assert page.count("50%") >= 1 and "Known photograph" not in page
-
-
-def test_what_uses_the_page_depends_on_its_template():
-    assert gallery.PAGE in stamp.files_of("from megalib.identify import write_answers")
 
 
 def test_an_example_is_made_of_a_prepared_dataset(prepared, tmp_path):
