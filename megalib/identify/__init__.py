@@ -2,17 +2,18 @@
 
 ::
 
-    photographs (prepared and embedded) → judging (what the known ones teach) → answers (gallery)
+    photographs (prepared and embedded) → learning (what the known ones teach)
+      → judging, encounters (who it is) → answers (gallery)
 """
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["plots"],
+    submodules=["judging", "plots"],
     submod_attrs={
         "photographs": ["folders", "embed_photographs"],
-        "judging": ["learn", "rank", "marked"],
+        "learning.learned": ["learn"],
         "answers": ["write_answers"],
     },
 )

@@ -26,9 +26,16 @@ class Answers:
 
 
 def write_answers(
-    folder: Path, table: pd.DataFrame, judgement: Judgement, new: Photographs, known: Photographs
+    folder: Path,
+    table: pd.DataFrame,
+    judgement: Judgement,
+    new: Photographs,
+    known: Photographs,
+    together: pd.DataFrame | None = None,
 ) -> Answers:
     """Write the candidates of new photographs as `candidates.csv` and `candidates.html`.
+
+    Where encounters are known, `encounters.csv` holds the answers for these.
 
     Args:
         folder: where both files go.
@@ -36,6 +43,7 @@ def write_answers(
         judgement: by which the candidates were judged.
         new: the new photographs.
         known: those of known individuals.
+        together: the answers for encounters, the second table of `judging.answer`.
 
     Raises:
         UserError: a file cannot be written, or a prepared image cannot be read.
@@ -43,6 +51,10 @@ def write_answers(
     csv, page = folder / "candidates.csv", folder / "candidates.html"
     told = table.drop(columns=["path", "known_path"])
     spreadsheet.write(csv, told, index=False)
+    if together is not None and len(together):
+        spreadsheet.write(folder / "encounters.csv", together, index=False)
+    else:
+        (folder / "encounters.csv").unlink(missing_ok=True)
     gallery.write_page(
         page, "Candidates", table, new.folder, known.folder, judging.expected(judgement)
     )

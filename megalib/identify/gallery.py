@@ -29,7 +29,7 @@ def write_page(
         expected: what the flag of photographs unlike all known ones is worth, in words.
     """
     photographs = []
-    for name, rows in table.groupby("photograph", sort=False):
+    for (name, _), rows in table.groupby(["photograph", "animal"], sort=False):
         first = rows.iloc[0]
         candidates = [
             {
@@ -38,7 +38,7 @@ def write_page(
                 "image": as_address(inside(known, row.known_path), SIDE),
                 "figures": _figures(row),
             }
-            for row in rows.itertuples()
+            for row in rows.dropna(subset="candidate").itertuples()
         ]
         photographs.append(
             {
@@ -57,5 +57,5 @@ def write_page(
 
 
 def _figures(row: tuple) -> str:
-    similarity = f"cosine {row.similarity:.2f}"
+    similarity = f"similarity {row.similarity:.2f}"
     return similarity if pd.isna(row.probability) else f"{row.probability:.0%}, {similarity}"
