@@ -291,7 +291,9 @@ for stage, page in CLOSER.items():
             notebook=path(RUN.notebook(stage, page)),
         params:
             notebook=stage,
-            settings=settings(stage, flavour=FLAVOURS[0], example_of=DATASETS[0]),
+            settings=settings(
+                stage, flavour=FLAVOURS[0], example_of=DATASETS[0], weights=PLAN["weights"]
+            ),
         threads: THREADS
         resources:
             gpus=GPUS,

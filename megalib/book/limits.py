@@ -39,6 +39,7 @@ FROM_TO = {
     "individuals": (2, MANY),
     "pictures": (3, MANY),
     "individual_level": (1, 20),
+    "occasion_days": (1, 3660),
 }
 
 # Numbers with a fraction: two bounds, neither of which is allowed itself.
@@ -49,6 +50,7 @@ BETWEEN = {
     "learning_rate": (0, 1e6),
     "triplet_margin": (0, 1e6),
     "detection_threshold": (0, 1),
+    "newcomers": (0, 1),
 }
 
 CHOICES = {
@@ -67,7 +69,7 @@ NAMES = {"profile", "workshop"}
 # Words, or paths of folders and files.
 PATHS = {"raw", "weights", "start"}
 # The same, where an empty text means that there is none.
-PATHS_OR_EMPTY = {"known", "new"}
+PATHS_OR_EMPTY = {"known", "new", "decisions"}
 # Lists of which an empty one makes no run; and what to write.
 NOT_EMPTY = {
     "datasets": "datasets: [DemoZebra]",

@@ -42,8 +42,13 @@ def _lines(notebook: str) -> list[ast.AnnAssign]:
 
 
 def known() -> dict[str, Any]:
-    """The parameters of all notebooks with their default values."""
-    return {name: value for key in notebooks() for name, value in declared(key).items()}
+    """The parameters of all notebooks with their default values.
+
+    The pipeline works with what was trained; `weights` has another default for photographs of one's
+    own, on which nobody trained a network.
+    """
+    found = {name: value for key in notebooks() for name, value in declared(key).items()}
+    return found | {"weights": declared("3_infer")["weights"]}
 
 
 def types() -> dict[str, type]:

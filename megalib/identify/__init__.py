@@ -2,17 +2,19 @@
 
 ::
 
-    photographs (prepared and embedded) → judging (what the known ones teach) → answers (gallery)
+    photographs (prepared and embedded), decisions (of before) → albums
+      → learning (what the known ones teach) → judging, encounters (who it is)
+      → answers: page (to decide), camtrap, history (for other programs)
 """
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["plots"],
+    submodules=["judging", "plots"],
     submod_attrs={
-        "photographs": ["folders", "embed_photographs"],
-        "judging": ["learn", "rank", "marked"],
-        "answers": ["write_answers"],
+        "albums": ["open_album"],
+        "learning.learned": ["learn"],
+        "answers": ["answer"],
     },
 )

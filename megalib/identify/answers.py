@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from megalib.files import spreadsheet
-from megalib.identify import camtrap, history, judging
+from megalib.identify import camtrap, encounters, history, judging
+from megalib.identify.albums import Album
 from megalib.identify.decisions import Decided
-from megalib.identify.judging import Judgement
+from megalib.identify.learning import key_points
+from megalib.identify.learning.learned import CANDIDATES, Judgement
 from megalib.identify.page import gallery
 from megalib.identify.page.cards import Extras
 from megalib.identify.photographs import Photographs
@@ -18,16 +21,60 @@ from megalib.identify.photographs import Photographs
 class Answers:
     """What was written: the `table` that `csv` holds, and the `page`; `in_words` sums it up.
 
+    `ranked` is the table with the paths of the prepared images, see `judging.answer`.
+
     `others` are the files for other programs, see `write_answers`. `made_by` are the weights and
     the threshold that decided it, for the last cell of a notebook.
     """
 
     table: pd.DataFrame
+    ranked: pd.DataFrame
     csv: Path
     page: Path
     in_words: str
     made_by: dict[str, str]
     others: tuple[Path, ...] = ()
+
+
+def answer(
+    album: Album,
+    judgement: Judgement,
+    folder: Path,
+    candidates: int = CANDIDATES,
+    device: str | torch.device = "cpu",
+    occasion_days: int = 1,
+    scientific_name: str = "",
+    utc_offset: str = "+00:00",
+) -> Answers:
+    """Rank the known individuals for the new photographs of an album, and write the answers.
+
+    Args:
+        album: of `albums.open_album`.
+        judgement: of `learned.learn`.
+        folder: where the files go, see `write_answers`.
+        candidates: how many to rank for each animal.
+        device: where to compare.
+        occasion_days: see `history.capture_history`.
+        scientific_name: of the species, for the observations.
+        utc_offset: of the cameras' clock, see `camtrap.observations`.
+
+    Raises:
+        UserError: no known photograph shows a known individual, an image cannot be read, a file
+            cannot be written, or an option is none.
+    """
+    new, known = album.new, album.known
+    table, together = judging.answer(new, known, judgement, candidates, device)
+    between = key_points.between_images(new, known)
+    extras = Extras(
+        points=(lambda pair: between(*pair)) if judgement.fusion is not None else None,
+        wholes=album.wholes,
+        encounters=encounters.in_words(together),
+        understood=album.understood,
+    )
+    how = (occasion_days, scientific_name, utc_offset)
+    return write_answers(
+        folder, table, judgement, new, known, together, album.decided, extras, *how
+    )
 
 
 def write_answers(
@@ -36,6 +83,7 @@ def write_answers(
     judgement: Judgement,
     new: Photographs,
     known: Photographs,
+    together: pd.DataFrame | None = None,
     decided: Decided | None = None,
     extras: Extras | None = None,
     occasion_days: int = 1,
@@ -44,8 +92,9 @@ def write_answers(
 ) -> Answers:
     """Write the candidates of new photographs as `candidates.csv` and `candidates.html`.
 
-    Where days are known, `observations.csv` follows, in the form of Camtrap DP, and with those of
-    known individuals `capture_history.csv` and `capture_history.inp`.
+    Where encounters are known, `encounters.csv` holds the answers for these. Where days are known,
+    `observations.csv` follows, in the form of Camtrap DP, and with those of known individuals
+    `capture_history.csv` and `capture_history.inp`.
 
     Args:
         folder: where the files go.
@@ -53,6 +102,7 @@ def write_answers(
         judgement: by which the candidates were judged.
         new: the new photographs, without those that are decided.
         known: those of known individuals, with those that were decided.
+        together: the answers for encounters, the second table of `judging.answer`.
         decided: what a person decided before, see `decisions.apply`.
         extras: what else the page is to show, see `page.cards.Extras`.
         occasion_days: see `history.capture_history`.
@@ -65,6 +115,10 @@ def write_answers(
     csv, page = folder / "candidates.csv", folder / "candidates.html"
     told = table.drop(columns=["path", "known_path"])
     spreadsheet.write(csv, told, index=False)
+    if together is not None and len(together):
+        spreadsheet.write(folder / "encounters.csv", together, index=False)
+    else:
+        (folder / "encounters.csv").unlink(missing_ok=True)
     earlier = None if decided is None else decided.file
     gallery.write_page(
         page, "Candidates", table, new, known, judging.expected(judgement), earlier, extras
@@ -79,4 +133,4 @@ def write_answers(
     seen = history.capture_history(known.metadata, occasion_days)
     texts = [judging.in_words(table, judgement, csv), observed.in_words, seen.in_words]
     others = [*camtrap.write(folder, observed), *history.write(folder, seen)]
-    return Answers(told, csv, page, "\n".join(texts), made_by, tuple(others))
+    return Answers(told, table, csv, page, "\n".join(texts), made_by, tuple(others))

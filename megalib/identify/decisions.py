@@ -35,10 +35,10 @@ from megalib.data import images
 from megalib.data.metadata import UNKNOWN
 from megalib.errors import UserError, choose, told
 from megalib.files import spreadsheet
-from megalib.files.csv_files import mistake
 from megalib.files.places import inside, shown
 from megalib.identify.page import thumbnails
 from megalib.identify.photographs import Photographs
+from megalib.own.lists.tables import mistake
 
 COLUMNS = (
     *("photograph", "animal", "image_id", "decision", "identity", "decided_at", "decided_by"),

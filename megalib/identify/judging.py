@@ -1,6 +1,6 @@
-"""What known photographs teach, and how new ones are judged by it: candidates, or unlike all."""
+"""Who is on new photographs: ranked candidates, how likely each is, or unlike all known ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,107 +8,17 @@ import numpy as np
 import pandas as pd
 import torch
 
-from megalib.data import splits
-from megalib.data.metadata import UNKNOWN
-from megalib.errors import UserError
-from megalib.evaluation.judging import calibration, flags, open_set
+from megalib.errors import UserError, told
+from megalib.evaluation.judging import flags
 from megalib.files.places import shown
+from megalib.identify import copies, encounters
+from megalib.identify.learning import expected as promises
+from megalib.identify.learning import occasions, rehearsal, scores, shared_points
+from megalib.identify.learning.candidates import MOST, lists, pairs
+from megalib.identify.learning.learned import Judgement as Judgement
 from megalib.identify.photographs import Photographs
-from megalib.retrieval import matching, search
 
-REPEATS = 20  # ways in which the known photographs are divided to learn from them
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What was learned from the known individuals alone; None where they are too few.
-
-    `threshold` is the similarity below which a photograph is unlike all known ones.
-    `probability_of` turns the similarities of candidates into probabilities that they are right, if
-    the animal is a known one. `tried` says what the flag was worth on the known animals: the
-    measures of `flags.MEASURES`, a row per division.
-    """
-
-    threshold: float | None
-    probability_of: Callable[[np.ndarray], np.ndarray] | None
-    tried: pd.DataFrame | None = None
-
-
-def learn(
-    known: Photographs,
-    candidates: int,
-    seed: int = 0,
-    device: str | torch.device = "cpu",
-    report: Callable[[str], None] = print,
-) -> Judgement:
-    """Learn from the known individuals when one is unlike all, and how likely matches are right.
-
-    `REPEATS` times, half of the photographs of each individual play the new ones and the other half
-    the known ones; for the threshold, a third of the individuals is taken out of the known ones.
-    The threshold is the one of greatest geometric mean of BAKS and BAUS over all divisions, see
-    `open_set.sweep`. What its flag is worth is judged on each division by the threshold of the
-    others. The probabilities are a logistic calibration over all candidates, see
-    `calibration.calibrate`. No individual is taken out for these: they hold if the animal is among
-    the known ones. How often it is not, nobody can learn from the known ones.
-
-    Args:
-        known: photographs of known individuals.
-        candidates: how many are ranked for each photograph.
-        seed: of the divisions.
-        device: where to compare.
-        report: takes a line where something cannot be learned.
-    """
-    parts = [
-        splits.add_closed_set_split(known.metadata, 0.5, seed + number) for number in range(REPEATS)
-    ]
-    threshold, probability_of, tried = None, None, None
-    try:
-        threshold, tried = _threshold(parts, known.rows, seed, device)
-    except UserError as error:
-        report(f"no photograph can be called {flags.FLAG}: {error}")
-    try:
-        probability_of = _calibration(parts, known.rows, candidates, device)
-    except UserError as error:
-        report(f"no probabilities: {error}")
-    return Judgement(threshold, probability_of, tried)
-
-
-def _threshold(
-    parts: list[pd.DataFrame], rows: np.ndarray, seed: int, device: str | torch.device
-) -> tuple[float, pd.DataFrame]:
-    """The best threshold of all divisions, and what that of all others is worth on each."""
-    tables = []
-    for number, part in enumerate(parts):
-        hidden = splits.hide_individuals(part, 1 / 3, seed + number)
-        is_new = hidden.loc[hidden["split"] == "test", "is_new"].to_numpy()
-        tables.append(matching.match(hidden, rows, device=device).assign(is_new=is_new))
-    tried = []
-    for number, table in enumerate(tables):
-        threshold = _best(tables[:number] + tables[number + 1 :])
-        counts = flags.two_by_two(table["similarity"] < threshold, table["is_new"])
-        tried.append(flags.measures(counts))
-    return _best(tables), pd.DataFrame(tried)
-
-
-def _best(tables: list[pd.DataFrame]) -> float:
-    table = open_set.sweep(pd.concat(tables, ignore_index=True))
-    return float(table.loc[table["geometric_mean"].idxmax(), "threshold"])
-
-
-def _calibration(
-    parts: list[pd.DataFrame], rows: np.ndarray, candidates: int, device: str | torch.device
-) -> Callable[[np.ndarray], np.ndarray]:
-    similarities, rights = [], []
-    for part in parts:
-        test, train = ((part["split"] == kind).to_numpy() for kind in ("test", "train"))
-        identity = part["identity"].to_numpy()
-        most = min(candidates, len(set(identity[train])))
-        names, _, similarity = search.nearest_individuals(
-            rows[test], rows[train], identity[train], most, device
-        )
-        similarities.append(similarity.ravel())
-        rights.append((names == identity[test, None]).ravel())
-    return calibration.calibrate(np.concatenate(similarities), np.concatenate(rights), "logistic")
+NAMED = 3  # photographs that a sentence names
 
 
 def rank(
@@ -117,77 +27,161 @@ def rank(
     judgement: Judgement,
     candidates: int,
     device: str | torch.device = "cpu",
+    report: Callable[[str], None] = print,
 ) -> pd.DataFrame:
-    """Rank the known individuals for each new photograph.
+    """Rank the known individuals for each new photograph: the first table of `answer`."""
+    return answer(new, known, judgement, candidates, device, report)[0]
+
+
+def answer(
+    new: Photographs,
+    known: Photographs,
+    judgement: Judgement,
+    candidates: int,
+    device: str | torch.device = "cpu",
+    report: Callable[[str], None] = print,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rank the known individuals for each new photograph, and for each encounter.
+
+    Photographs of opposite flanks are not compared.
 
     Args:
         new: photographs of animals to be identified.
         known: photographs of known individuals; those of unknown ones are left out.
-        judgement: of `learn`.
+        judgement: of `learned.learn`.
         candidates: how many to give, at most as many as there are individuals.
         device: where to compare.
+        report: takes a line where new photographs are among the known ones, or have no candidate.
 
     Returns:
-        One row per photograph and candidate, the nearest first: `photograph`, `rank` from 1, the
-        `candidate`, its nearest `known_photograph`, their `similarity` in [-1, 1], the
+        Two tables. The first has one row per animal on a new photograph and candidate, the nearest
+        first: `photograph`, `animal`, `image_id`, `rank` from 1, the `candidate`, the
+        `known_photograph` and `known_animal` that speak most for it, their `similarity`, the
         `probability` in [0, 1] that it is right if the animal is a known one, `unlike_all_known`
         ("yes" where the best candidate is less similar than the threshold, "no", or empty where
-        that could not be learned; the same in all rows of a photograph), and `path` and
-        `known_path` of the prepared images.
+        that could not be learned; the same in all rows of an animal), the `encounter` as noted or
+        by `occasions.GAP`, missing where neither is known, and `path` and `known_path` of the
+        prepared images. The similarity is the cosine, in [-1, 1], the known photograph the one of
+        greatest cosine; where key points count, it is the mean of both matchers, in [0, 1], the
+        known photograph the one that shares most points, and `cosine` and `shared_points` follow.
+        An animal with which no known photograph may be compared has one row, in which all of the
+        candidate is missing.
+
+        The second is that of `encounters.answers`.
 
     Raises:
-        UserError: no known photograph shows a known individual.
+        UserError: no known photograph shows a known individual, or a prepared image cannot be read.
     """
-    shows_known = (known.metadata["identity"] != UNKNOWN).to_numpy()
-    database = known.metadata[shows_known]
-    identity = database["identity"].to_numpy()
-    most = min(candidates, len(set(identity)))
-    names, index, similarity = search.nearest_individuals(
-        new.rows, known.rows[shows_known], identity, most, device
-    )
-    flat, place = similarity.ravel(), index.ravel()
-    query = new.metadata.iloc[np.repeat(np.arange(len(new.rows)), most)]
-    table = pd.DataFrame(
-        {
-            "photograph": query["photograph"].to_numpy(),
-            "rank": np.tile(np.arange(1, most + 1), len(new.rows)),
-            "candidate": names.ravel(),
-            "known_photograph": database["photograph"].to_numpy()[place],
-            "similarity": flat,
-            "probability": np.nan,
-            "unlike_all_known": "",
-            "path": query["path"].to_numpy(),
-            "known_path": database["path"].to_numpy()[place],
-        }
-    )
+    if not len(new.metadata):  # all of them are decided
+        return pd.DataFrame(columns=COLUMNS), pd.DataFrame(columns=encounters.COLUMNS)
+    known_already(new, known, report)
+    known = rehearsal.in_order(known)
+    if not len(known.metadata):
+        raise UserError("no known photograph shows a known individual: nobody can be a candidate")
+    apart = pairs(new.metadata, known.metadata)
+    found = lists(new, known, apart, max(candidates, MOST), device)
+    place, more = found.place, {}
+    if judgement.fusion is not None:
+        shared = shared_points.shared(new, known, found, apart)
+        place, more = shared.place, {"cosine": found.cosine, "shared_points": shared.count}
+    score = scores.score(found.cosine, more.get("shared_points"), judgement.fusion)
+    columns = scores.order(score)[:, :candidates]
+    ranked = np.take_along_axis(score, columns, axis=1)
+    is_there = ~np.isnan(ranked)
+    alone = new.metadata["photograph"].to_numpy()[~is_there[:, 0]]
+    if len(alone):
+        report(
+            f"{len(alone)} animals have no candidate, since the known photographs show only their "
+            f"other side: {_some(alone)}"
+        )
+    is_there[:, 0] = True
+    query, number = np.nonzero(is_there)
+    column = columns[query, number]
+    met = occasions.meetings(new.metadata)
+    table = _described(new.metadata.iloc[query], known.metadata.iloc[place[query, column]])
+    probability = np.full(ranked.shape, np.nan)
     if judgement.probability_of is not None:
-        table["probability"] = judgement.probability_of(flat)
-    if judgement.threshold is not None:
-        decided = open_set.decide(names[:, 0], similarity[:, 0], judgement.threshold)
-        table["unlike_all_known"] = np.repeat(np.where(decided == UNKNOWN, "yes", "no"), most)
-    return table
+        probability = judgement.probability_of(ranked)
+    table = table.assign(
+        rank=number + 1,
+        similarity=ranked[query, number],
+        probability=probability[query, number],
+        unlike_all_known=_flags(ranked[:, 0], judgement.threshold)[query],
+        encounter=met.to_numpy()[query],
+        **{name: values[query, column] for name, values in more.items()},
+    )
+    nobody = table["similarity"].isna()
+    of_candidate = ["candidate", "known_photograph", "known_animal", "known_path"]
+    table[of_candidate] = table[of_candidate].astype(object).mask(nobody)
+    together = encounters.answers(new.metadata, met, found, score, judgement, candidates)
+    return table[[*COLUMNS, *more]], together
+
+
+COLUMNS = [
+    *("photograph", "animal", "image_id", "rank", "candidate", "known_photograph", "known_animal"),
+    *("similarity", "probability", "unlike_all_known", "encounter", "path", "known_path"),
+]
+
+
+def _described(asked: pd.DataFrame, nearest: pd.DataFrame) -> pd.DataFrame:
+    """What the metadata say of new photographs and of the known ones beside them."""
+    ours = asked[["photograph", "animal", "image_id", "path"]].reset_index(drop=True)
+    theirs = nearest[["identity", "photograph", "animal", "path"]].reset_index(drop=True)
+    theirs.columns = ["candidate", "known_photograph", "known_animal", "known_path"]
+    return pd.concat([ours, theirs], axis=1)
+
+
+def _flags(best: np.ndarray, threshold: float | None) -> np.ndarray:
+    """What `unlike_all_known` says of photographs whose best candidates are so similar."""
+    if threshold is None:
+        return np.full(len(best), "")
+    return np.select([best < threshold, best >= threshold], ["yes", "no"], "")
+
+
+def known_already(
+    new: Photographs, known: Photographs, report: Callable[[str], None] = print
+) -> None:
+    """Report new photographs of which a copy is among the known ones: their answers are no test."""
+    pairs_of_copies = copies.already_known(new, known)
+    if len(pairs_of_copies):
+        named = (
+            f"{one.photograph} is {one.known_photograph} of {one.identity}"
+            for one in pairs_of_copies.itertuples()
+        )
+        count = pairs_of_copies["photograph"].nunique()
+        report(f"{count} new photographs are, byte for byte, among the known ones: {_some(named)}")
+
+
+def _some(names: Iterable[str]) -> str:
+    names = [told(name) for name in names]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def in_words(table: pd.DataFrame, judgement: Judgement, file: Path) -> str:
-    """What was found, and what the flag is worth, in a few sentences.
+    """What was found, in a few sentences.
 
     Args:
-        table: of `rank`.
+        table: of `answer`.
         judgement: by which the candidates were judged.
         file: into which the table was written.
     """
     first = table[table["rank"] == 1]
-    text = f"{len(first)} new photographs, their candidates in {shown(file)}"
+    photographs, animals = first["photograph"].nunique(), len(first)
+    shows = "" if photographs == animals else f" of {animals} animals"
+    text = f"{photographs} new photographs{shows}, their candidates in {shown(file)}"
     if judgement.threshold is None:
-        return text
+        return f"{text}. {judgement.in_words}".strip()
     strange = (first["unlike_all_known"] == "yes").sum()
-    text += f"; {strange} are {flags.FLAG} ones (similarity below {judgement.threshold:.2f}): look "
-    return f"{text}at these first. {expected(judgement)}".strip()
+    return (
+        f"{text}; {strange} are {flags.FLAG} ones (similarity below {judgement.threshold:.2f}): "
+        f"look at these first. {judgement.in_words}"
+    ).strip()
 
 
 def expected(judgement: Judgement) -> str:
-    """What to expect of the flag, see `flags.expected_in_words`; "" where nothing was tried."""
-    return "" if judgement.tried is None else flags.expected_in_words(judgement.tried)
+    """What to expect of the answers, see `learned.Judgement`."""
+    return judgement.in_words
 
 
 @dataclass(frozen=True)
@@ -201,10 +195,10 @@ class Marks:
 def marked(
     table: pd.DataFrame, truth: pd.Series, known: Photographs, judgement: Judgement
 ) -> Marks:
-    """Compare with the truth of `example`.
+    """Compare with the truth of `example`, and with what was expected.
 
     Args:
-        table: of `rank`.
+        table: of `answer`.
         truth: identities by file name.
         known: the photographs of known individuals.
         judgement: by which the candidates were judged.
@@ -212,14 +206,24 @@ def marked(
     first = table[table["rank"] == 1]
     identity = first["photograph"].map(truth)
     is_known = identity.isin(known.metadata["identity"]).to_numpy()
-    counts = flags.two_by_two(first["unlike_all_known"] == "yes", ~is_known)
+    flagged = (first["unlike_all_known"] == "yes").to_numpy()
+    counts = flags.two_by_two(flagged, ~is_known)
     right = (first["candidate"] == identity).to_numpy()
-    found = table[table["candidate"] == table["photograph"].map(truth)]["photograph"].nunique()
-    tried = judgement.tried
-    compared = "" if tried is None else f" {flags.found_in_words(tried, counts)}"
+    found = table.loc[table["candidate"] == table["photograph"].map(truth), "image_id"].nunique()
+    shares = {
+        promises.FIRST: right[is_known],
+        promises.RECALL: flagged[~is_known],
+        promises.ALARMS: flagged[is_known],
+    }
+    compared = [
+        f"{name[:-3]}: {promises.yours(judgement.expected, name)} % expected, "
+        f"{100 * share.mean():.0f} % found"
+        for name, share in shares.items()
+        if judgement.expected is not None and len(share)
+    ]
     return Marks(
         f"Of {is_known.sum()} photographs of known animals, {right.sum()} have the right one as "
-        f"first candidate and {found} among all candidates. {flags.counted_in_words(counts)}"
-        f"{compared}",
+        f"first candidate and {found} among all candidates. {flags.counted_in_words(counts)} "
+        f"{'; '.join(compared)}".strip(),
         counts,
     )

@@ -1,20 +1,23 @@
-"""New photographs against known individuals: ranked candidates, how likely, and whether new."""
+"""Photographs of known individuals and new ones: prepared, described, embedded."""
 
+import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from megalib.data import catalogue, images, loaders, preparation
+from megalib.data import catalogue, images, loaders, noted, preparation
 from megalib.data.metadata import read_metadata
 from megalib.errors import UserError
 from megalib.files import locks
-from megalib.files.places import Run, inside, resolve
+from megalib.files.places import Run, inside
 from megalib.files.writing import told_if_unwritable, whole_file
-from megalib.flavours import Flavour
+from megalib.flavours import SIFT, Flavour
+from megalib.own import looks
+from megalib.own.options import Options
 from megalib.retrieval import caching, extraction
 
 
@@ -22,15 +25,28 @@ from megalib.retrieval import caching, extraction
 class Photographs:
     """Prepared photographs and their embeddings.
 
-    `metadata` has `image_id, identity, path` and `photograph`, the path below the user's own
-    folder; `rows` are float32 (len(metadata), d); `folder` holds the prepared images; `weights` is
-    the SHA-256 of the network's weights, see `caching.digest_of`.
+    `metadata` has `image_id, identity, path`; `photograph`, the path below the user's own folder;
+    `animal`, its number within the photograph; `box`, where it is there, x, y, width and height in
+    pixels of the upright picture, () for all of it; and those of `noted.NOTED` that are known.
+    `rows` are float32 (len(metadata), d); `folder` holds the prepared images; `weights` is the
+    SHA-256 of the network's weights, see `caching.digest_of`. `source` is the user's own folder,
+    and `kept` the one where their key points are kept, see `key_points`; without them, copies of a
+    photograph are not noticed, and nothing is kept. `understood` is what reading them understood,
+    in lines.
     """
 
     metadata: pd.DataFrame
     rows: np.ndarray
     folder: Path
     weights: str = ""
+    source: Path | None = None
+    kept: Path | None = None
+    understood: str = ""
+
+    def some(self, chosen: np.ndarray) -> "Photographs":
+        """Some of them: by numbers, in their order, or by bool (n,)."""
+        metadata = self.metadata.iloc[chosen].reset_index(drop=True)
+        return replace(self, metadata=metadata, rows=self.rows[chosen])
 
 
 def embed_photographs(
@@ -43,12 +59,13 @@ def embed_photographs(
     device: torch.device,
     workers: int = 0,
     precision: str = "fp32",
+    options: Options | None = None,
 ) -> Photographs:
     """Prepare a folder of photographs and embed them; nothing that is finished is done again.
 
     Args:
         name: under which the prepared images are kept in the run.
-        source: the folder, or a CSV file that describes its photographs, see `own`.
+        source: the folder, or a list that describes its photographs, see `own.listing`.
         named: whether it says who is in them.
         model: the network.
         flavour: which network it is.
@@ -56,20 +73,52 @@ def embed_photographs(
         device: where to compute.
         workers: processes that load images.
         precision: see `extraction.extract`.
+        options: how the folder or list is read.
+
+    Returns:
+        The photographs, sorted by their paths and by the numbers of the animals on them, so that
+        the order of files and of lines decides nothing.
 
     Raises:
         UserError: there is no such folder, or no image in it that can be read.
     """
-    dataset = catalogue.own_pictures(name, source, named)
+    dataset = catalogue.own_pictures(name, source, named, options)
     raw = loaders.open_raw(dataset, dataset.folder(run.folder))
     metadata = preparation.prepare(dataset, raw, run, [flavour.stored_size])
-    names = dict(zip(raw.df["image_id"].astype(str), raw.df["path"], strict=True))
-    metadata = metadata.assign(photograph=metadata["image_id"].astype(str).map(names))
+    metadata = noted.with_noted(run, name, _placed(metadata, raw.df))
     files = extraction.images_of(flavour, metadata, run, name)
     file = run.features(flavour.name, name)
     rows = caching.cached(file, model, flavour, files, device, workers, precision, name)
     weights = caching.digest_of(model)
-    return Photographs(metadata, rows, run.images(flavour.stored_size, name), weights)
+    kept = run.features(SIFT, name).with_suffix("")
+    folder = run.images(flavour.stored_size, name)
+    understood = loaders.understood(dataset, raw)
+    shown = [inside(folder, path) for path in metadata["path"]]
+    for sentence in looks.in_words(shown, metadata["photograph"].tolist()):
+        print(f"  look: {sentence}")
+        understood += f"\n  look: {sentence}"
+    return Photographs(metadata, rows, folder, weights, Path(raw.root), kept, understood)
+
+
+def _placed(metadata: pd.DataFrame, raw: pd.DataFrame) -> pd.DataFrame:
+    """Prepared images with the photograph of each, and which animal on it, sorted by both.
+
+    Animals on one photograph are numbered by their boxes, from the left, also those that could not
+    be prepared.
+    """
+    places = pd.DataFrame({"photograph": raw["path"].str.replace(os.sep, "/")})
+    places["box"] = raw["bbox"].map(_as_tuple) if "bbox" in raw else [()] * len(raw)
+    places = places.set_index(raw["image_id"].astype(str).rename("image_id"))
+    places = places.sort_values(["photograph", "box", "image_id"])
+    places["animal"] = places.groupby("photograph").cumcount() + 1
+    table = metadata.assign(image_id=metadata["image_id"].astype(str))
+    table = table.join(places[["photograph", "animal", "box"]], on="image_id")
+    return table.sort_values(["photograph", "animal"], ignore_index=True)
+
+
+def _as_tuple(box: object) -> tuple[float, ...]:
+    """Four numbers, or none where the whole picture is meant."""
+    return tuple(box) if isinstance(box, list | tuple | np.ndarray) else ()
 
 
 def example(run: Run, dataset: str, into: Path, strangers: int = 3) -> tuple[Path, Path, pd.Series]:
@@ -140,28 +189,3 @@ def _is_copy(target: Path, image: Path) -> bool:
         return False
     ours, theirs = target.stat(), image.stat()
     return (ours.st_size, ours.st_mtime_ns) == (theirs.st_size, theirs.st_mtime_ns)
-
-
-def folders(known: str, new: str, run: Run, example_of: str) -> tuple[Path, Path, pd.Series | None]:
-    """The two folders that parameters name, or those of an example where they name none.
-
-    Args:
-        known: folder or CSV file of known individuals, or "".
-        new: folder or CSV file of new photographs, or "".
-        run: that holds the dataset of the example.
-        example_of: the dataset of which the example is made.
-
-    Returns:
-        As `example`; the identities are None for one's own photographs.
-
-    Raises:
-        UserError: only one of the two is named.
-    """
-    if bool(known) != bool(new):
-        raise UserError(
-            "name both folders, that of known individuals (-p known FOLDER) and that of new "
-            "photographs (-p new FOLDER), or neither for an example"
-        )
-    if known:
-        return resolve(known), resolve(new), None
-    return example(run, example_of, run.folder / "own" / "example")

@@ -14,15 +14,15 @@ from megalib.look import INK, WRONG, hide_frame
 
 
 def candidates(new: Path, known: Path, table: pd.DataFrame, most: int = 6) -> Figure:
-    """New photographs, one a row, and beside each the known individuals most similar to it.
+    """Animals on new photographs, one a row, and beside each the known individuals most similar.
 
     Args:
         new: folder of the prepared new photographs.
         known: folder of the prepared known ones.
         table: of `judging.rank`.
-        most: how many photographs to show.
+        most: how many animals to show.
     """
-    shown = list(table.groupby("photograph", sort=False))[:most]
+    shown = list(table.groupby(["photograph", "animal"], sort=False))[:most]
     columns = 1 + table["rank"].max()
     figure, axes = plt.subplots(
         len(shown), columns, figsize=(1.45 * columns, 1.75 * len(shown)), squeeze=False
@@ -34,9 +34,10 @@ def candidates(new: Path, known: Path, table: pd.DataFrame, most: int = 6) -> Fi
         row[0].imshow(load(inside(new, rows["path"].iloc[0])))
         row[0].set_title(flags.FLAG if is_flagged else "new photograph", fontsize=8)
         row[0].title.set_color(WRONG if is_flagged else INK)
-        for axis, candidate in zip(row[1:], rows.itertuples(), strict=True):
+        found = rows.dropna(subset="candidate")  # none where only the other flank is known
+        for axis, candidate in zip(row[1 : 1 + len(found)], found.itertuples(), strict=True):
             axis.imshow(load(inside(known, candidate.known_path)))
             chance = "" if pd.isna(candidate.probability) else f"{candidate.probability:.0%}, "
             axis.set_title(in_figure(candidate.candidate), fontsize=8, fontweight="normal")
-            axis.set_xlabel(f"{chance}cosine {candidate.similarity:.2f}", fontsize=7)
+            axis.set_xlabel(f"{chance}similarity {candidate.similarity:.2f}", fontsize=7)
     return figure

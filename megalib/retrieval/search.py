@@ -6,7 +6,7 @@ libraries multiply matrices of other shapes by other routines, whose sums differ
 all products of a search have one shape, see `_blocks`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -194,6 +194,7 @@ def nearest_individuals(
     identity: np.ndarray,
     k: int = 10,
     device: str | torch.device = "cpu",
+    barred: Callable[[slice, slice], np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The k individuals whose nearest image is nearest to each query, nearest first.
 
@@ -203,11 +204,15 @@ def nearest_individuals(
         identity: of each database image, text of shape (m,).
         k: how many individuals, at most as many as there are.
         device: where to compute.
+        barred: says of some queries and some images which pairs are not to be compared, bool of
+            shape (queries, images).
 
     Returns:
         Identities, text of shape (n, k); the index of the nearest image of each, int64 of shape
         (n, k), and its similarity in [-1, 1], float32 of shape (n, k). Of individuals equally near,
-        the one whose image comes first in the database stands first.
+        the one whose image comes first in the database stands first. Where all images of the
+        individuals that are left are barred, the index is -1, the similarity NaN, and the identity
+        means nothing.
 
     Raises:
         UserError: as `neighbours`.
@@ -219,13 +224,20 @@ def nearest_individuals(
         raise UserError(f"k must lie between 1 and the {len(names)} individuals, not {k}")
     entries, columns = entries.to(device), torch.from_numpy(codes).to(device)
     found = []
-    for part in queries.split(QUERIES):
+    for first, part in zip(range(0, len(queries), QUERIES), queries.split(QUERIES), strict=True):
         best = torch.full((len(part), len(names)), _NONE, dtype=torch.int64, device=device)
         for start, block in _blocks(part, entries):
             individual = columns[start : start + ENTRIES].expand(len(part), -1)
-            best.scatter_reduce_(1, individual, _keys(block, _places(start, block)), "amax")
+            keys = _keys(block, _places(start, block))
+            if barred is not None:
+                apart = barred(slice(first, first + len(part)), slice(start, start + ENTRIES))
+                keys.masked_fill_(torch.from_numpy(apart).to(keys.device), _NONE)
+            best.scatter_reduce_(1, individual, keys, "amax")
         found.append(best.topk(k, dim=1).values.cpu())
-    index, similarity = (part.numpy() for part in _unpacked(torch.cat(found)))
+    keys = torch.cat(found)
+    index, similarity = _unpacked(keys)
+    index[keys == _NONE], similarity[keys == _NONE] = -1, torch.nan
+    index, similarity = index.numpy(), similarity.numpy()
     return np.asarray(identity)[index], index, similarity.clip(-1, 1)
 
 

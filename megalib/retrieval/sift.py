@@ -44,9 +44,24 @@ def describe(path: Path, keypoints: int) -> torch.Tensor:
     Raises:
         UserError: the image cannot be read.
     """
-    grey = np.asarray(load(path).convert("L"))
-    _, descriptors = cv2.SIFT_create(nfeatures=keypoints).detectAndCompute(grey, None)
-    return torch.zeros(0, 128) if descriptors is None else torch.from_numpy(descriptors)
+    return torch.from_numpy(detect(np.asarray(load(path).convert("L")), keypoints)[1])
+
+
+def detect(grey: np.ndarray, keypoints: int) -> tuple[np.ndarray, np.ndarray]:
+    """The strongest key points of an image, and what describes each.
+
+    Args:
+        grey: the image, uint8 (height, width).
+        keypoints: how many, at most.
+
+    Returns:
+        Their places, x and y in pixels from the upper left corner, float32 (k, 2), and descriptors,
+        float32 (k, 128), whole numbers in [0, 255].
+    """
+    found, descriptors = cv2.SIFT_create(nfeatures=keypoints).detectAndCompute(grey, None)
+    if descriptors is None:
+        return np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32)
+    return np.array([point.pt for point in found], dtype=np.float32), descriptors
 
 
 def describe_all(files: Sequence[Path], keypoints: int, label: str) -> list[torch.Tensor]:
@@ -73,16 +88,41 @@ def correspondences(
     """
     squared = torch.tensor(ratios, dtype=torch.float64)[:, None] ** 2
     counts = np.zeros((len(database), len(ratios)), dtype=np.int64)
-    lengths = (query**2).sum(dim=1, keepdim=True)
     for number, entries in enumerate(database):
-        if len(query) == 0 or len(entries) < 2:
-            continue
-        # Descriptors are whole numbers below 256, so these sums are exact in float32.
-        distances = lengths + (entries**2).sum(dim=1) - 2 * (query @ entries.T)
-        nearest, place = distances.min(dim=1)
-        second = distances.scatter_(1, place[:, None], torch.inf).amin(dim=1)
-        counts[number] = (nearest.double() < squared * second.double()).sum(dim=1).numpy()
+        if len(query) > 0 and len(entries) > 1:
+            nearest, second, _ = _two_nearest(query, entries)
+            counts[number] = (nearest.double() < squared * second.double()).sum(dim=1).numpy()
     return counts
+
+
+def corresponding(query: torch.Tensor, entries: torch.Tensor, ratio: float) -> np.ndarray:
+    """Which key points of a query and of an image correspond: those that are counted.
+
+    Args:
+        query: descriptors, float32 (k, 128).
+        entries: descriptors of the image, float32 (m, 128).
+        ratio: as for `correspondences`.
+
+    Returns:
+        Places among both, int64 (c, 2), the clearest first.
+    """
+    if len(query) == 0 or len(entries) < 2:
+        return np.zeros((0, 2), dtype=np.int64)
+    nearest, second, place = _two_nearest(query, entries)
+    found = (nearest.double() < ratio**2 * second.double()).nonzero()[:, 0]
+    order = torch.argsort(nearest[found] / second[found], stable=True)
+    return torch.stack([found, place[found]], dim=1)[order].numpy()
+
+
+def _two_nearest(
+    query: torch.Tensor, entries: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The squared distances of the two nearest of two or more entries, and where the nearest is."""
+    # Descriptors are whole numbers below 256, so these sums are exact in float32.
+    lengths = (query**2).sum(dim=1, keepdim=True)
+    distances = lengths + (entries**2).sum(dim=1) - 2 * (query @ entries.T)
+    nearest, place = distances.min(dim=1)
+    return nearest, distances.scatter_(1, place[:, None], torch.inf).amin(dim=1), place
 
 
 def _count(

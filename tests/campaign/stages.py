@@ -16,6 +16,7 @@ from megalib.drawn import drawing
 from megalib.files.places import Run
 from megalib.flavours import Flavour
 from megalib.identify import answers, judging, photographs
+from megalib.identify.learning import learned
 from megalib.models import networks
 from megalib.retrieval import caching, inference, sift
 from megalib.training import loop
@@ -150,9 +151,9 @@ def identify_own(place: Place) -> None:
     how = (networks.untrained_network(flavour(), 0), flavour(), RUN, CPU)
     known = photographs.embed_photographs("Known", place.inputs / "known", True, *how)
     new = photographs.embed_photographs("New", place.inputs / "new", False, *how)
-    judgement = judging.learn(known, 3)
-    table = judging.rank(new, known, judgement, 3)
-    answers.write_answers(RUN.folder, table, judgement, new, known)
+    judgement = learned.learn(known, 3)
+    table, together = judging.answer(new, known, judgement, 3)
+    answers.write_answers(RUN.folder, table, judgement, new, known, together)
 
 
 def execute(_: Place) -> None:

@@ -115,6 +115,30 @@ def test_nearest_individuals_agree_with_the_naive_way(n, m, names, block, seed):
         assert values.tolist() == pytest.approx(expected, abs=1e-6)
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 8), st.integers(1, 30), st.integers(1, 9), st.integers(0, 999))
+def test_barred_pairs_are_not_compared(n, m, block, seed):
+    rng = np.random.default_rng(seed)
+    query, database = TIED[rng.integers(0, 7, n)], TIED[rng.integers(0, 7, m)]
+    identity = np.array([f"animal{number}" for number in rng.integers(0, 4, m)])
+    apart = rng.random((n, m)) < rng.random()
+    with mock.patch.multiple(search, QUERIES=block, ENTRIES=block):
+        names, index, similarity = search.nearest_individuals(
+            query, database, identity, len(set(identity)), barred=lambda one, two: apart[one, two]
+        )
+    for number in range(n):
+        free = np.flatnonzero(~apart[number])
+        told = [cosine_by_hand(query[number], database[place]) for place in free]
+        first = {}
+        for place in free[ranking_by_hand(told)]:
+            first.setdefault(identity[place], place)
+        there = index[number] >= 0
+        assert names[number][there].tolist() == list(first)
+        assert index[number][there].tolist() == list(first.values())
+        assert (np.isnan(similarity[number]) == ~there).all()
+        assert there.tolist() == sorted(there, reverse=True)
+
+
 @pytest.mark.parametrize("queries", [1, 3, 40])
 @pytest.mark.parametrize("entries", [8193, 8197, 8200])
 @pytest.mark.parametrize("width", [768, 1536])

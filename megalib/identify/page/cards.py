@@ -40,12 +40,14 @@ class Extras:
     `points` gives the matched points of a pair of prepared images, a new and a known one: x and y
     in the one, x and y in the other, in pixels, the firmest first. `wholes` are the pictures of new
     animals, by image id. `encounters` says in words what all photographs of an encounter say
-    together, by the encounter's name.
+    together, by the encounter's name. `understood` is what reading the photographs understood, a
+    line each.
     """
 
     points: Points | None = None
     wholes: Mapping[str, Whole] = field(default_factory=dict)
     encounters: Mapping[str, str] = field(default_factory=dict)
+    understood: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,13 +127,14 @@ def make(
                     photos=_photos(album, row, new.rows[query], file, extras.points),
                 )
                 for row in rows
+                if not pd.isna(row.candidate)  # where only the other flank is known
             ],
         )
 
 
 def figures(row: tuple) -> str:
     """The figures of a candidate in words."""
-    similarity = f"cosine {row.similarity:.2f}"
+    similarity = f"similarity {row.similarity:.2f}"
     return similarity if pd.isna(row.probability) else f"{row.probability:.0%}, {similarity}"
 
 

@@ -65,6 +65,7 @@ def write_page(
             numbers=numbers,
             flag=flags.FLAG,
             expected=expected,
+            understood=(extras or Extras()).understood,
             facts=_facts(animals, copies, numbers, new, known, earlier),
         )
         with whole_file(file) as temporary:
