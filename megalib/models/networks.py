@@ -232,8 +232,7 @@ def choose_network(flavour: Flavour, weights: str, run: Run) -> Chosen:
     words = (
         f"{small.name} with weights of ImageNet, since neither cache nor internet have "
         f"{released.name}: it has never learned to tell animals apart, so expect fewer right "
-        "answers; connect once to the internet, or let it learn from your known animals with "
-        "-p specialise true"
+        "answers; run it once with the internet at hand, and the released one is kept"
     )
     return Chosen(small, pretrained(small), words)
 
