@@ -26,14 +26,16 @@ class Expected:
 
     `table` has a row per measure of this module (`FIRST`, …): `expected`; `low` and `high`, its
     95 % interval over individuals; and `low for yours` and `high for yours`, the interval within
-    which it would be on as many photographs as there are new ones. Shares are in per cent. NaN: the
-    list of candidates ends before, or there is no threshold. `newcomers` is the share of
-    photographs that show new animals for which `PRECISION` holds, `listed` how many candidates a
-    list holds at most, `photographs` and `individuals` those that were asked.
+    which it would be on as many photographs as there are new ones. Shares are in per cent; NaN
+    where there is nothing to count, infinite where the right one is not on a list of `listed`
+    candidates. `newcomers` is the share of photographs that show new animals for which `PRECISION`
+    holds, `new_photographs` how many there are, `photographs` and `individuals` those that were
+    asked.
     """
 
     table: pd.DataFrame
     newcomers: float
+    new_photographs: int
     listed: int
     photographs: int
     individuals: int
@@ -42,8 +44,7 @@ class Expected:
 def measure(
     told: Rehearsal,
     met: Encounters,
-    flagged: np.ndarray,
-    flagged_as_newcomer: np.ndarray,
+    threshold: np.ndarray,
     newcomers: float,
     new_photographs: int,
     seed: int = 0,
@@ -57,8 +58,7 @@ def measure(
     Args:
         told: of `rehearsal.rehearse`.
         met: of `rehearsal.encounters`.
-        flagged: whether each photograph is unlike all known ones, bool (n,).
-        flagged_as_newcomer: the same where its own individual is passed over.
+        threshold: below which each photograph is unlike all known ones, float (n,).
         newcomers: share of the new photographs that show new animals, in (0, 1).
         new_photographs: how many there are.
         seed: of the drawings.
@@ -72,24 +72,35 @@ def measure(
         """How often something is true of each individual, and how often it was asked."""
         return np.bincount(whose, values, number), np.bincount(whose, minlength=number)
 
+    def among(most: int) -> np.ndarray:
+        """Whether the right one is among so many candidates."""
+        return told.grown(told.rank < most, lambda own: told.rank_if(own) < most)
+
+    alarms = told.grown(
+        told.score[:, 0] < threshold, lambda own: np.maximum(own, told.as_newcomer) < threshold
+    )
     of_known = {
-        FIRST: shares(told.rank < 1, codes),
-        TOGETHER: shares(met.right[:, 0], of_met),
-        FIVE: shares(told.rank < 5, codes),
-        ALARMS: shares(flagged, codes),
+        FIRST: shares(among(1), codes),
+        TOGETHER: shares(met.grown, of_met),
+        FIVE: shares(among(5), codes),
+        ALARMS: shares(alarms, codes),
     }
-    of_new = shares(flagged_as_newcomer, codes)
-    ranks = np.zeros((number, listed + 1))
-    np.add.at(ranks, (codes, np.minimum(told.rank, listed).astype(int)), 1)
+    of_new = shares(told.as_newcomer < threshold, codes)
+    found = np.stack(
+        [np.bincount(codes, among(most + 1), number) for most in range(listed)], axis=1
+    )
 
     def measured(known: np.ndarray, new: np.ndarray) -> dict[str, np.ndarray]:
         """All measures where individuals count so often, known and new, (drawings, individuals)."""
         with np.errstate(invalid="ignore"):  # nobody is asked, nothing is flagged
-            found = {name: known @ true / (known @ all_) for name, (true, all_) in of_known.items()}
-            found[RECALL] = new @ of_new[0] / (new @ of_new[1])
-            hits = newcomers * found[RECALL]
-            found[PRECISION] = hits / (hits + (1 - newcomers) * found[ALARMS])
-        return found | {LOOKED_AT: _candidates_to_look_at(known @ ranks)}
+            values = {
+                name: np.clip(known @ true / (known @ asked), 0, 1)
+                for name, (true, asked) in of_known.items()
+            }
+            values[RECALL] = new @ of_new[0] / (new @ of_new[1])
+            hits = newcomers * values[RECALL]
+            values[PRECISION] = hits / (hits + (1 - newcomers) * values[ALARMS])
+        return values | {LOOKED_AT: _candidates_to_look_at(known @ found, known @ sizes)}
 
     rng = np.random.default_rng(seed)
     once = np.ones((1, number))
@@ -107,15 +118,15 @@ def measure(
     return Expected(table, newcomers, new_photographs, listed, len(codes), number)
 
 
-def _candidates_to_look_at(ranks: np.ndarray) -> np.ndarray:
+def _candidates_to_look_at(found: np.ndarray, photographs: np.ndarray) -> np.ndarray:
     """How many candidates hold the right one of `FOUND` of the photographs; infinite: too many.
 
     Args:
-        ranks: how many photographs have each rank, the last column those off the list, (d, s + 1).
+        found: how many photographs find the right one among the first, the first two, …, (d, s).
+        photographs: how many there are, (d,).
     """
-    reached = ranks.cumsum(axis=1) >= FOUND * ranks.sum(axis=1, keepdims=True) - 1e-9
-    number = reached.argmax(axis=1) + 1.0
-    return np.where(number > ranks.shape[1] - 1, np.inf, number)
+    reached = found >= FOUND * photographs[:, None] - 1e-9
+    return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1.0, np.inf)
 
 
 def _quantile(values: np.ndarray, part: float) -> float:

@@ -88,15 +88,7 @@ def learn(
     for group in np.unique(told.group):
         own = told.group == group
         by_others[own] = _threshold(told, ~own)
-    promised = expected.measure(
-        told,
-        met,
-        told.score[:, 0] < by_others,
-        told.as_newcomer < by_others,
-        newcomers,
-        new_photographs,
-        seed,
-    )
+    promised = expected.measure(told, met, by_others, newcomers, new_photographs, seed)
     probability_of = together_of = None
     how_many = (told.individual.shape[1], len(told.names), told.identity, seed)
     if chances.tells(told.rank, *how_many):

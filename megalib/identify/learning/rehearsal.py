@@ -9,7 +9,7 @@ What is learned is tried on others than those it was learned from: the individua
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,9 @@ import torch
 from megalib.data.metadata import UNKNOWN
 from megalib.errors import UserError
 from megalib.identify import copies
-from megalib.identify.learning import candidates, occasions, scores, shared_points
-from megalib.identify.learning.candidates import Lists, Pairs
+from megalib.identify.learning import candidates, growth, occasions, scores, shared_points
+from megalib.identify.learning.candidates import Pairs
+from megalib.identify.learning.growth import Fewer
 from megalib.identify.learning.scores import Fusion
 from megalib.identify.photographs import Photographs
 
@@ -41,8 +42,9 @@ class Rehearsal:
     individual is in, int64 (n,). `names` are those of all individuals; `individual` is the place
     among these of each one on their lists, the most similar first, int64 (n, s), -1 where there is
     nobody; `score` its similarity, float64 (n, s), there NaN, by what other groups teach; `right`
-    whether it is theirs, bool (n, s). `fusion` is learned from all groups, None where key points
-    are not compared.
+    whether it is theirs, bool (n, s). `fewer` is the score of their own individual if one occasion
+    more is left out, and `occasions` how many can be, see `growth.Fewer`. `fusion` is learned from
+    all groups, None where key points are not compared.
     """
 
     identity: np.ndarray
@@ -51,7 +53,9 @@ class Rehearsal:
     names: np.ndarray
     individual: np.ndarray
     score: np.ndarray
-    fusion: Fusion | None
+    fewer: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    occasions: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    fusion: Fusion | None = None
 
     @property
     def right(self) -> np.ndarray:
@@ -67,20 +71,51 @@ class Rehearsal:
     @property
     def as_newcomer(self) -> np.ndarray:
         """The greatest similarity to another individual than the right one, float64 (n,)."""
-        others = np.where(self.right | np.isnan(self.score), -np.inf, self.score)
-        return others.max(axis=1)
+        return self._others.max(axis=1)
+
+    @property
+    def _others(self) -> np.ndarray:
+        return np.where(self.right | np.isnan(self.score), -np.inf, self.score)
+
+    def rank_if(self, own: np.ndarray) -> np.ndarray:
+        """The rank if the right individual were so similar; off the list where it is not at all."""
+        above = (self._others > own[:, None]).sum(axis=1)
+        return np.where(np.isneginf(own), np.inf, above)
+
+    def grown(self, value: np.ndarray, value_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """What a value would be with one occasion more of each individual, as new photographs find.
+
+        What one occasion less takes from it, one more adds; a little less, since each adds less
+        than the one before: with c others, c / (c + 1) of the mean that leaving out one of them
+        takes away.
+
+        Args:
+            value: of each photograph, such as whether its first candidate is right, (n,).
+            value_of: the same if the individual's score were another one, (n,).
+
+        Returns:
+            float64 (n,); the mean of it is meant, single ones mean nothing.
+        """
+        value = np.asarray(value, dtype=np.float64)
+        less = [
+            np.where(np.isnan(own), 0, value - value_of(np.nan_to_num(own, nan=0, neginf=-np.inf)))
+            for own in self.fewer.T
+        ]
+        return value + sum(less) / (self.occasions + 1)
 
 
 @dataclass(frozen=True)
 class Encounters:
     """What m encounters with several photographs found: `score` and `right` of candidates, (m, s).
 
-    They are as in `Rehearsal`, and so is `identity`, text (m,).
+    They are as in `Rehearsal`, and so is `identity`, text (m,). `grown` is whether the first
+    candidate is right, with one occasion more of each individual, see `Rehearsal.grown`.
     """
 
     identity: np.ndarray
     score: np.ndarray
     right: np.ndarray
+    grown: np.ndarray
 
 
 def rehearse(
@@ -126,38 +161,42 @@ def rehearse(
     found = candidates.lists(query, known, apart, device=device)
     names, codes = np.unique(identity[asked], return_inverse=True)
     group = (rng.permutation(len(names)) % DIVISIONS)[codes]
-    count = shared_points.shared(query, known, found, apart).count if by_points else None
-    return _scored(identity[asked], occasion[asked], group, found, count, report)
-
-
-def _scored(
-    identity: np.ndarray,
-    occasion: np.ndarray,
-    group: np.ndarray,
-    found: Lists,
-    count: np.ndarray | None,
-    report: Callable[[str], None],
-) -> Rehearsal:
-    """The lists by falling score, each group by what the others teach about key points."""
-    plain = scores.score(found.cosine, None, None)
-    told = Rehearsal(identity, occasion, group, found.names, found.individual, plain, None)
-    if count is None:
-        return told
+    shared = shared_points.shared(query, known, found, apart) if by_points else None
+    told = Rehearsal(
+        identity=identity[asked],
+        occasion=occasion[asked],
+        group=group,
+        names=found.names,
+        individual=found.individual,
+        score=scores.score(found.cosine, None, None),
+    )
     right = told.right
-    if len(set(group[right.any(axis=1)])) < 2:
+    own = np.where(right.any(axis=1), right.argmax(axis=1), -1)
+    if shared is not None and len(set(group[own >= 0])) < 2:
         report("key points are left out: too few animals are found to learn what they are worth")
-        return told
-    score = np.empty(plain.shape)
-    for one in np.unique(group):
-        own = group == one
-        others = scores.learn_fusion(found.cosine[~own], count[~own], right[~own])
-        score[own] = scores.score(found.cosine[own], count[own], others)
+        shared = None
+    less = growth.fewer(known, asked, apart, shared, own)
+    if shared is None:
+        return replace(told, fewer=less.cosine, occasions=less.occasions)
+    return _fused(told, found.cosine, shared.count, less)
+
+
+def _fused(told: Rehearsal, cosine: np.ndarray, count: np.ndarray, less: Fewer) -> Rehearsal:
+    """The same by network and key points, each group by what the others teach about these."""
+    score, fewer, right = np.empty(cosine.shape), np.empty(less.cosine.shape), told.right
+    for one in np.unique(told.group):
+        own = told.group == one
+        others = scores.learn_fusion(cosine[~own], count[~own], right[~own])
+        score[own] = scores.score(cosine[own], count[own], others)
+        fewer[own] = scores.score(less.cosine[own], less.count[own], others)
     order = scores.order(score)
     return replace(
         told,
-        individual=np.take_along_axis(found.individual, order, axis=1),
+        individual=np.take_along_axis(told.individual, order, axis=1),
         score=np.take_along_axis(score, order, axis=1),
-        fusion=scores.learn_fusion(found.cosine, count, right),
+        fusion=scores.learn_fusion(cosine, count, right),
+        fewer=fewer,
+        occasions=less.occasions,
     )
 
 
@@ -189,9 +228,18 @@ def encounters(told: Rehearsal, candidates: int) -> Encounters:
     several = [rows for rows in groups if len(rows) > 1]
     score = np.full((len(several), candidates), np.nan)
     right = np.zeros(score.shape, dtype=bool)
+    grown = np.zeros(len(several))
+    # What each photograph loses without its best other occasion, as if that were one for them all.
+    own = np.where(told.right, told.score, -np.inf).max(axis=1)
+    with np.errstate(invalid="ignore"):
+        lost = np.nan_to_num(own - told.fewer[:, 0], nan=0, posinf=np.inf)
     for number, rows in enumerate(several):
         individual, mean = scores.together(told.individual[rows], told.score[rows])
+        is_own = told.names[individual] == told.identity[rows[0]]
         count = min(candidates, len(mean))
-        score[number, :count] = mean[:count]
-        right[number, :count] = told.names[individual[:count]] == told.identity[rows[0]]
-    return Encounters(told.identity[[rows[0] for rows in several]], score, right)
+        score[number, :count], right[number, :count] = mean[:count], is_own[:count]
+        others = mean[~is_own].max(initial=-np.inf)
+        stays = is_own.any() and mean[is_own][0] - lost[rows].mean() > others
+        less = (is_own[0] - float(stays)) / (told.occasions[rows[0]] + 1)
+        grown[number] = is_own[0] + less
+    return Encounters(told.identity[[rows[0] for rows in several]], score, right, grown)

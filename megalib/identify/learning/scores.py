@@ -47,20 +47,19 @@ def score(cosine: np.ndarray, count: np.ndarray | None, fusion: Fusion | None) -
     """The similarity by which individuals are ranked.
 
     Args:
-        cosine: float (n, s), NaN where there is nobody.
+        cosine: float (n, s), NaN or -inf where there is nobody.
         count: int (n, s), or None without key points.
         fusion: of `learn_fusion`, or None to take the cosine as it is.
 
     Returns:
-        float64 (n, s), NaN where there is nobody: the cosine, in [-1, 1], or the mean of both
-        matchers, in [0, 1].
+        float64 (n, s): the cosine, in [-1, 1], or the mean of both matchers, in [0, 1]; where the
+        cosine is no number, that.
     """
-    cosine = cosine.astype(np.float64)
+    result = cosine.astype(np.float64)
     if fusion is None or count is None:
-        return cosine
-    there = ~np.isnan(cosine)
+        return result
+    there = np.isfinite(cosine)
     both = fusion.cosine(cosine[there]) + fusion.count(count[there])
-    result = np.full(cosine.shape, np.nan)
     result[there] = np.clip((1 - STEP) * both / 2 + STEP * (1 + cosine[there]) / 2, 0, 1)
     return result
 

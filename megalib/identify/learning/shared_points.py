@@ -30,14 +30,25 @@ MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd: it makes one number of two th
 
 @dataclass(frozen=True)
 class Shared:
-    """How many points photographs share with the individuals on their lists.
+    """How many points photographs share with those of the individuals on their lists.
 
-    `count` is int64 (n, s); `place` is that of the photograph in the database which shares most,
-    of equals the most similar one, int64 (n, s), -1 where there is nobody.
+    `places` are those of the photographs that were compared, the most similar first, and `counts`
+    the points shared with each, both int64 (n, s, m), -1 where there is none.
     """
 
-    count: np.ndarray
-    place: np.ndarray
+    places: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def count(self) -> np.ndarray:
+        """The points shared with the best photograph, int64 (n, s), 0 where there is none."""
+        return self.counts.max(axis=2).clip(min=0)
+
+    @property
+    def place(self) -> np.ndarray:
+        """The place of that photograph, of equals the most similar, int64 (n, s), -1 if none."""
+        most = self.counts.argmax(axis=2)[:, :, None]
+        return np.take_along_axis(self.places, most, axis=2)[:, :, 0]
 
 
 @dataclass(frozen=True)
@@ -75,10 +86,7 @@ def shared(query: Photographs, database: Photographs, found: Lists, apart: Pairs
         UserError: a prepared image cannot be read, or a file cannot be written.
     """
     places = _photographs_of_lists(query, database, found, apart)
-    counts = _counts(query, database, places)
-    most = counts.argmax(axis=2)[:, :, None]  # of equals the first, which is most similar
-    count = np.take_along_axis(counts, most, axis=2)[:, :, 0]
-    return Shared(np.maximum(count, 0), np.take_along_axis(places, most, axis=2)[:, :, 0])
+    return Shared(places, _counts(query, database, places))
 
 
 def _photographs_of_lists(
