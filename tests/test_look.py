@@ -188,7 +188,7 @@ def figures_with_names(folder, names):
     pairs = table.assign(
         candidate=names, known_path="1.png", probability=0.5, unlike_all_known="no"
     )
-    yield identify_plots.candidates(folder, folder, pairs.assign(photograph=names))
+    yield identify_plots.candidates(folder, folder, pairs.assign(photograph=names, animal=1))
     yield mistakes.plot_pair_similarities({first: table.assign(same=table["correct"])})
     yield mistakes.plot_projection(
         np.eye(2), np.array(names, dtype=object), np.array([True, False])

@@ -47,6 +47,7 @@ BETWEEN = {
     "train_share": (0, 1),
     "new_share": (0, 1),
     "occasion_share": (0, 0.5),
+    "newcomers": (0, 1),
     "learning_rate": (0, 1e6),
     "triplet_margin": (0, 1e6),
     "detection_threshold": (0, 1),

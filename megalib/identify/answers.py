@@ -23,7 +23,7 @@ class Answers:
 
     `ranked` is the table with the paths of the prepared images, see `judging.answer`.
 
-    `others` are the files for other programs, see `write_answers`. `made_by` are the weights and
+    `together` are the answers for encounters. `others` are the files for other programs, see `write_answers`. `made_by` are the weights and
     the threshold that decided it, for the last cell of a notebook.
     """
 
@@ -33,6 +33,7 @@ class Answers:
     page: Path
     in_words: str
     made_by: dict[str, str]
+    together: pd.DataFrame
     others: tuple[Path, ...] = ()
 
 
@@ -133,4 +134,4 @@ def write_answers(
     seen = history.capture_history(known.metadata, occasion_days)
     texts = [judging.in_words(table, judgement, csv), observed.in_words, seen.in_words]
     others = [*camtrap.write(folder, observed), *history.write(folder, seen)]
-    return Answers(told, table, csv, page, "\n".join(texts), made_by, tuple(others))
+    return Answers(told, table, csv, page, "\n".join(texts), made_by, together, tuple(others))

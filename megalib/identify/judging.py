@@ -16,6 +16,7 @@ from megalib.identify.learning import expected as promises
 from megalib.identify.learning import occasions, rehearsal, scores, shared_points
 from megalib.identify.learning.candidates import MOST, lists, pairs
 from megalib.identify.learning.learned import Judgement as Judgement
+from megalib.identify.learning.learned import learn as learn
 from megalib.identify.photographs import Photographs
 
 NAMED = 3  # photographs that a sentence names
@@ -159,7 +160,7 @@ def _some(names: Iterable[str]) -> str:
 
 
 def in_words(table: pd.DataFrame, judgement: Judgement, file: Path) -> str:
-    """What was found, in a few sentences.
+    """What was found, in a sentence.
 
     Args:
         table: of `answer`.
@@ -171,12 +172,10 @@ def in_words(table: pd.DataFrame, judgement: Judgement, file: Path) -> str:
     shows = "" if photographs == animals else f" of {animals} animals"
     text = f"{photographs} new photographs{shows}, their candidates in {shown(file)}"
     if judgement.threshold is None:
-        return f"{text}. {judgement.in_words}".strip()
+        return text
     strange = (first["unlike_all_known"] == "yes").sum()
-    return (
-        f"{text}; {strange} are {flags.FLAG} ones (similarity below {judgement.threshold:.2f}): "
-        f"look at these first. {judgement.in_words}"
-    ).strip()
+    threshold = f"similarity below {judgement.threshold:.2f}"
+    return f"{text}; {strange} are {flags.FLAG} ones ({threshold}): look at these first"
 
 
 def expected(judgement: Judgement) -> str:

@@ -141,7 +141,7 @@ def count_key_points(_: Place) -> None:
 
 def take_photographs(place: Place) -> None:
     """Photographs of known individuals and new ones."""
-    pictures(place.inputs / "known", individuals=4, each=6)
+    pictures(place.inputs / "known", individuals=5, each=5)
     pictures(place.inputs / "new", individuals=2, each=2)
 
 
@@ -151,7 +151,7 @@ def identify_own(place: Place) -> None:
     how = (networks.untrained_network(flavour(), 0), flavour(), RUN, CPU)
     known = photographs.embed_photographs("Known", place.inputs / "known", True, *how)
     new = photographs.embed_photographs("New", place.inputs / "new", False, *how)
-    judgement = learned.learn(known, 3)
+    judgement = learned.learn(known, 3, local_features=True)
     table, together = judging.answer(new, known, judgement, 3)
     answers.write_answers(RUN.folder, table, judgement, new, known, together)
 

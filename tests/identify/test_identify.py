@@ -1,20 +1,18 @@
 """New photographs: candidates, probabilities, new animals, and the page that shows them."""
 
 import re
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
-from megalib.data import splits
 from megalib.data.metadata import UNKNOWN, read_metadata
 from megalib.errors import UserError
-from megalib.evaluation.judging import flags, open_set
-from megalib.identify import judging, photographs
+from megalib.identify import answers, judging, photographs, plots
 from megalib.models import networks
-from megalib.retrieval import matching
 from tests.conftest import write_image
 
 CPU = torch.device("cpu")
@@ -25,7 +23,11 @@ def album(tmp_path):
     """Five individuals with six photographs each, which differ in colour; three new photographs."""
     for number in range(5):
         for image in range(6):
-            write_image(tmp_path / f"known/cat{number}/{image}.png", (40, 32), number)
+            file = tmp_path / f"known/cat{number}/{image}.png"
+            write_image(file, (40, 32), number)
+            picture = Image.open(file)
+            picture.putpixel((image, 0), (0, 0, 0))  # another photograph, and no copy
+            picture.save(file)
     for number in (0, 3):
         write_image(tmp_path / f"new/of{number}.png", (40, 32), number)
     write_image(tmp_path / "new/later/stranger.png", (40, 32), 77)
@@ -46,7 +48,7 @@ def colours(run, album, flavour):
 
         rows = np.array([np.asarray(load(path)).mean(axis=(0, 1)) - 120 for path in paths])
         rows = rows.astype(np.float32)
-        return photographs.Photographs(shots.metadata, rows, shots.folder, shots.weights)
+        return replace(shots, rows=rows)
 
     return embedded("Known", True), embedded("New", False)
 
@@ -71,104 +73,51 @@ def test_each_photograph_gets_ranked_candidates(colours):
         assert rows["unlike_all_known"].nunique() == 1
 
 
-def directions(names, images, seed, spread=0.05):
-    """Photographs whose embeddings lie close to a direction of their individual's own."""
-    rng = np.random.default_rng(seed)
-    rows, vectors = [], []
-    for name in names:
-        centre = np.random.default_rng(sum(map(ord, name))).standard_normal(16)
-        for image in range(images):
-            path = f"{name}/{image}.png"
-            rows.append((path, name, path, path))
-            vectors.append(centre + spread * rng.standard_normal(16))
-    metadata = pd.DataFrame(rows, columns=["image_id", "identity", "path", "photograph"])
-    return photographs.Photographs(metadata, np.array(vectors, dtype=np.float32), Path())
-
-
-def test_a_stranger_is_called_new_and_a_known_animal_is_not():
-    known = directions(["Ada", "Bo", "Cleo", "Dot", "Eve", "Fay"], 6, 0)
-    new = directions(["Ada", "Stranger"], 1, 1)
-    judgement = judging.learn(known, 3, report=pytest.fail)
-    table = judging.rank(new, known, judgement, 3)
-    first = table[table["rank"] == 1]
-    assert first["unlike_all_known"].tolist() == ["no", "yes"]
-    assert first["candidate"].iloc[0] == "Ada"
-    assert table.groupby("photograph")["unlike_all_known"].nunique().tolist() == [1, 1]
-    always = judging.Judgement(2.0, None)
-    assert (judging.rank(new, known, always, 1)["unlike_all_known"] == "yes").all()
-
-
-def test_the_threshold_is_the_best_of_all_divisions_together():
-    """Each division matched one by one; then every threshold tried."""
-    known = directions(["Ada", "Bo", "Cleo", "Dot", "Eve", "Fay"], 6, 0, spread=0.9)
-    threshold = judging.learn(known, 3, seed=5, report=pytest.fail).threshold
-    asked = []
-    for number in range(judging.REPEATS):
-        part = splits.add_closed_set_split(known.metadata, 0.5, 5 + number)
-        part = splits.hide_individuals(part, 1 / 3, 5 + number)
-        database = np.flatnonzero(part["split"] == "train")
-        for query in np.flatnonzero(part["split"] == "test"):
-            one = known.rows[query].astype(np.float64)
-            cosines = [
-                one @ other / np.linalg.norm(one) / np.linalg.norm(other)
-                for other in known.rows[database].astype(np.float64)
-            ]
-            found = part["identity"].iloc[database[int(np.argmax(cosines))]]
-            name, is_new = part["identity"].iloc[query], part["is_new"].iloc[query]
-            asked.append((name, found, max(cosines), is_new))
-
-    def score(cut):
-        shares = {True: {}, False: {}}
-        for name, found, cosine, is_new in asked:
-            right = cosine < cut if is_new else cosine >= cut and found == name
-            shares[is_new].setdefault(name, []).append(right)
-        means = [np.mean([np.mean(own) for own in kind.values()]) for kind in shares.values()]
-        return np.sqrt(means[0] * means[1])
-
-    cuts = sorted(cosine for _, _, cosine, _ in asked)
-    best = max(map(score, [*(cut + 1e-6 for cut in cuts), *(cut - 1e-6 for cut in cuts)]))
-    assert 0.3 < best < 1  # neither hopeless nor perfect
-    assert score(threshold) == pytest.approx(best)
-
-
-def test_the_flag_is_tried_on_divisions_that_its_threshold_has_not_seen(monkeypatch):
-    monkeypatch.setattr(judging, "REPEATS", 3)
-    known = directions(["Ada", "Bo", "Cleo", "Dot", "Eve", "Fay"], 6, 0, spread=1.2)
-    tried = judging.learn(known, 3, seed=2, report=pytest.fail).tried
-    assert len(tried) == 3 and list(tried) == flags.MEASURES
-    tables = []
-    for number in range(3):
-        part = splits.add_closed_set_split(known.metadata, 0.5, 2 + number)
-        part = splits.hide_individuals(part, 1 / 3, 2 + number)
-        is_new = part.loc[part["split"] == "test", "is_new"].to_numpy()
-        tables.append(matching.match(part, known.rows).assign(is_new=is_new))
-    for number, table in enumerate(tables):
-        others = [other for place, other in enumerate(tables) if place != number]
-        sweep = open_set.sweep(pd.concat(others))
-        threshold = sweep.loc[sweep["geometric_mean"].idxmax(), "threshold"]
-        flagged = (table["similarity"] < threshold).to_numpy()
-        assert tried["recall"][number] == flagged[table["is_new"]].mean()
-        assert tried["precision"][number] == table["is_new"][flagged].mean()
-        seen = open_set.sweep(pd.concat(tables))
-        seen = seen.loc[seen["geometric_mean"].idxmax(), "threshold"]
-        assert flagged.sum() != (table["similarity"] < seen).sum()  # it makes a difference
-
-
 def test_too_few_individuals_are_told_and_still_ranked(colours):
     known, new = colours
     one = (known.metadata["identity"] == "cat0").to_numpy()
     known = photographs.Photographs(known.metadata[one], known.rows[one], known.folder)
     lines = []
     judgement = judging.learn(known, 3, report=lines.append)
-    assert judgement == judging.Judgement(None, None)
-    assert [line.split(":")[0] for line in lines] == [
-        "no photograph can be called unlike all known",
-        "no probabilities",
-    ]
+    assert judgement.threshold is None and judgement.probability_of is None
+    assert lines[0].startswith("How well this works on these animals cannot be said")
     table = judging.rank(new, known, judgement, 3)
     assert table["candidate"].tolist() == ["cat0"] * 3
     assert table["probability"].isna().all()
     assert (table["unlike_all_known"] == "").all()
+
+
+def test_the_page_says_what_the_flag_is_worth(colours, tmp_path):
+    known, new = colours
+    judgement = judging.learn(known, 2)
+    assert judgement.in_words.startswith("Expected, from 30 photographs of 5 known individuals")
+    table = judging.rank(new, known, judgement, 2)
+    written = answers.write_answers(tmp_path, table, judgement, new, known)
+    page = " ".join(written.page.read_text().split())
+    assert " ".join(judgement.in_words.split()) in page
+
+
+def test_answers_for_encounters_are_written_and_removed(colours, tmp_path):
+    known, new = colours
+    new.metadata["encounter"] = ["E1", "E1", "=E2"]
+    judgement = judging.Judgement(0.5, None)
+    table, together = judging.answer(new, known, judgement, 2)
+    answers.write_answers(tmp_path, table, judgement, new, known, together)
+    read = pd.read_csv(tmp_path / "encounters.csv")
+    assert read["encounter"].tolist() == ["'=E2"] * 2 + ["E1"] * 2
+    assert list(read) == list(together) and read["photographs"].tolist() == [1, 1, 2, 2]
+    answers.write_answers(tmp_path, table, judgement, new, known)
+    assert not (tmp_path / "encounters.csv").exists()
+
+
+def test_a_page_shows_an_animal_without_candidates(colours, tmp_path):
+    known, new = colours
+    known.metadata["orientation"], new.metadata["orientation"] = "left", ["left", "right", "left"]
+    judgement = judging.Judgement(0.5, None)
+    table = judging.rank(new, known, judgement, 2)
+    written = answers.write_answers(tmp_path, table, judgement, new, known)
+    assert written.page.read_text().count("<section") == 3
+    assert plots.candidates(new.folder, known.folder, table) is not None
 
 
 def test_an_example_is_made_of_a_prepared_dataset(prepared, tmp_path):
@@ -233,43 +182,3 @@ def test_one_folder_alone_is_refused(prepared):
 def test_folders_of_ones_own_have_no_truth(prepared, tmp_path):
     known, new, truth = photographs.folders(str(tmp_path), str(tmp_path), prepared, "DemoLeopard")
     assert (known, new, truth) == (tmp_path, tmp_path, None)
-
-
-def test_what_was_found_is_told_in_one_sentence(tmp_path):
-    table = pd.DataFrame({"rank": [1, 2, 1], "unlike_all_known": ["yes", "yes", "no"]})
-    file = tmp_path / "candidates.csv"
-    text = judging.in_words(table, judging.Judgement(0.5, None), file)
-    assert text.startswith("2 new photographs")
-    assert text.endswith(
-        "1 are unlike all known ones (similarity below 0.50): look at these first."
-    )
-    assert "unlike" not in judging.in_words(table, judging.Judgement(None, None), file)
-
-
-def test_the_example_is_marked():
-    columns = ["photograph", "rank", "candidate", "unlike_all_known"]
-    rows = [
-        ("1.jpg", 1, "Ada", "no"),
-        ("1.jpg", 2, "Bo", "no"),
-        ("2.jpg", 1, "Ada", "yes"),
-        ("2.jpg", 2, "Bo", "yes"),
-        ("3.jpg", 1, "Bo", "yes"),
-        ("3.jpg", 2, "Ada", "yes"),
-    ]
-    truth = pd.Series({"1.jpg": "Ada", "2.jpg": "Bo", "3.jpg": "Cleo"})
-    known = photographs.Photographs(
-        pd.DataFrame({"identity": ["Ada", "Bo"]}), np.empty((2, 0)), None
-    )
-    answered = pd.DataFrame(rows, columns=columns)
-    tried = pd.DataFrame([[0.9, 0.4, 0.5, 0.3], [1, 0.6, 0.5, 0.3]], columns=flags.MEASURES)
-    marks = judging.marked(answered, truth, known, judging.Judgement(0.5, None, tried))
-    assert "found are 100% and 50%. That is within" in marks.in_words
-    marks = judging.marked(answered, truth, known, judging.Judgement(0.5, None))
-    assert "Expected" not in marks.in_words
-    assert marks.in_words.startswith(
-        "Of 2 photographs of known animals, 1 have the right one as first candidate and 2 among "
-        "all candidates. Of 2 photographs that are unlike all known, 1 show a new animal (50%). "
-        "Of as many picked at random it would be 0.7, since 33% of all photographs show one."
-    )
-    assert marks.counts["new animal"].tolist() == [1, 0, 1]
-    assert marks.counts["known animal"].tolist() == [1, 1, 2]

@@ -189,11 +189,11 @@ def test_key_points_find_animals_that_the_network_does_not(tmp_path):
 def test_what_was_found_is_told_in_words():
     table = judging.rank(newcomers(["Ada", "Bo"]), directions(), judging.Judgement(2.0, None), 1)
     table.loc[0, "unlike_all_known"] = "no"
-    judgement = judging.Judgement(0.5, None, in_words="Little is known.")
+    judgement = judging.Judgement(0.5, None)
     text = judging.in_words(table, judgement, Path("candidates.csv"))
     assert text == (
         "2 new photographs, their candidates in candidates.csv; 1 are unlike all known ones "
-        "(similarity below 0.50): look at these first. Little is known."
+        "(similarity below 0.50): look at these first"
     )
     assert "unlike" not in judging.in_words(table, NOBODY, Path("candidates.csv"))
 

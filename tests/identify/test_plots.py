@@ -10,7 +10,8 @@ from tests.figures import colours
 def test_candidates_stand_beside_their_photograph(pictures):
     table = pd.DataFrame(
         {
-            "photograph": ["x", "x", "y", "y"],
+            "photograph": ["x", "x", "x", "x"],
+            "animal": [1, 1, 2, 2],
             "path": ["0.png", "0.png", "1.png", "1.png"],
             "rank": [1, 2, 1, 2],
             "candidate": ["a", "b", "b", "a"],
@@ -24,5 +25,5 @@ def test_candidates_stand_beside_their_photograph(pictures):
     assert colours(axes) == [0, 2, 3, 1, 3, 2]
     assert [row[0].get_title() for row in axes] == ["new photograph", "unlike all known"]
     assert [axis.get_title() for axis in axes[0, 1:]] == ["a", "b"]
-    assert axes[0, 1].get_xlabel() == "80%, cosine 0.90"
-    assert axes[1, 1].get_xlabel() == "cosine 0.40"
+    assert axes[0, 1].get_xlabel() == "80%, similarity 0.90"
+    assert axes[1, 1].get_xlabel() == "similarity 0.40"

@@ -149,25 +149,28 @@ def shown(expected: Expected) -> pd.DataFrame:
 
 
 def in_words(expected: Expected) -> str:
-    """The same in a few sentences."""
+    """The same in a few sentences, one a line."""
     said = {
         name: f"{_value(expected, row['expected'])} ({yours(expected, name)})"
         for name, row in expected.table.iterrows()
     }
     has_encounters = not np.isnan(expected.table.loc[TOGETHER, "expected"])
     together = f", and of encounters for {said[TOGETHER]}" if has_encounters else ""
-    return (
+    lines = [
         f"Expected, from {expected.photographs} photographs of {expected.individuals} known "
         "individuals, in per cent; in brackets what it would be on as many photographs as the "
-        f"{expected.new_photographs} new ones, in 95 of 100 cases. Of the photographs of known "
-        f"animals, the first candidate is right for {said[FIRST]}{together}; the right one is "
-        f"among the first 5 for {said[FIVE]}. To find {FOUND:.0%} of the known animals, a person "
-        f"looks at {said[LOOKED_AT]} candidates. {said[RECALL]} of the photographs of new animals "
-        f"are {flags.FLAG}, and {said[ALARMS]} of those of known ones. So where "
-        f"{expected.newcomers:.0%} of the photographs show new animals, {said[PRECISION]} of the "
-        "flagged ones do; where fewer are new, fewer of the flagged are. A network that was "
-        "trained on these very photographs does worse on others than this says."
-    )
+        f"{expected.new_photographs} new ones, in 95 of 100 cases.",
+        "Of the photographs of known animals, the first candidate is right for "
+        f"{said[FIRST]}{together}; the right one is among the first 5 for {said[FIVE]}.",
+        f"To find {FOUND:.0%} of the known animals, a person looks at {said[LOOKED_AT]} "
+        "candidates.",
+        f"{said[RECALL]} of the photographs of new animals are {flags.FLAG}, and {said[ALARMS]} of "
+        f"those of known ones. So where {expected.newcomers:.0%} of the photographs show new "
+        f"animals, {said[PRECISION]} of the flagged ones do; where fewer are new, fewer of the "
+        "flagged are.",
+        "A network that was trained on these very photographs does worse on others than this says.",
+    ]
+    return "\n".join(lines)
 
 
 def yours(expected: Expected, name: str) -> str:

@@ -25,8 +25,8 @@ class Judgement:
     `threshold` is the similarity below which a photograph is unlike all known ones.
     `probability_of` turns similarities of candidates into probabilities that they are right, if the
     animal is a known one, see `chances.learn`; `together_of` does it for the mean similarities of
-    encounters. `expected` says how well it works on these animals, `in_words` the same in
-    sentences, or what is missing. `fusion` says what key points are worth, see `scores`; without
+    encounters. `expected` says how well it works on these animals; `in_words` says it in sentences,
+    one a line, or what is missing. `fusion` says what key points are worth, see `scores`; without
     it the network decides alone.
     """
 
@@ -97,7 +97,7 @@ def learn(
             together_of = chances.learn(met.score, met.right)
     else:
         report("no probabilities: similarity does not tell right candidates from wrong ones here")
-    words = f"{expected.in_words(promised)} {occasions.in_words(known.metadata)}"
+    words = f"{expected.in_words(promised)}\n{occasions.in_words(known.metadata)}"
     threshold = _threshold(told, np.full(len(told.group), True))
     return Judgement(threshold, probability_of, promised, words, told.fusion, together_of)
 

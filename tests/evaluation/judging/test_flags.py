@@ -1,7 +1,6 @@
 """What a flag is worth, counted photograph by photograph."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,35 +52,3 @@ def test_the_sentence_sets_the_flag_beside_chance(counts, told):
     is_new = np.repeat([True, False, True, False], [found, alarms, missed, rest])
     sentence = flags.counted_in_words(flags.two_by_two(flagged, is_new))
     assert sentence.startswith(told[0]) and all(part in sentence for part in told)
-
-
-def test_what_to_expect_is_the_mean_over_divisions():
-    rows = [(0.5, 0.25, 0.5, 0.3), (0.7, 0.15, 0.6, 0.3)]
-    sentence = flags.expected_in_words(pd.DataFrame(rows, columns=flags.MEASURES))
-    assert "from 2 divisions" in sentence and "Where 30% of the photographs" in sentence
-    assert "is on 60% (± 10 points) of the photographs of new animals" in sentence
-    assert "on 20% (± 5 points) of those of known" in sentence
-    assert "55% (± 5 points) of the flagged ones" in sentence
-
-
-@pytest.mark.parametrize(
-    ("counts", "end"),
-    [
-        ((11, 3, 9, 17), "within two standard deviations of what was expected, or better."),
-        ((20, 0, 0, 20), "within two standard deviations of what was expected, or better."),
-        ((22, 10, 18, 30), "more than new ones resemble them."),  # 25 % of false alarms
-        ((16, 4, 24, 36), "more than new ones resemble them."),  # a recall of 40 %
-        ((22, 9, 18, 31), "or better."),  # 22.5 %: less than 2 √(0.05² + 0.1 · 0.9 / 40) above
-        ((17, 4, 23, 36), "or better."),  # 42.5 %: less than 2 √(0.05² + 0.6 · 0.4 / 40) below
-        ((3, 0, 7, 4), "or better."),  # 30 % of ten photographs
-    ],
-)
-def test_what_was_found_is_compared_with_what_was_expected(counts, end):
-    """Expected are a recall of 60 ± 5 % and false alarms of 10 ± 5 %."""
-    rows = [(0.55, 0.05, 0.5, 0.3), (0.65, 0.15, 0.6, 0.3)]
-    flagged = np.repeat([True, True, False, False], counts)
-    is_new = np.repeat([True, False, True, False], counts)
-    table = flags.two_by_two(flagged, is_new)
-    sentence = flags.found_in_words(pd.DataFrame(rows, columns=flags.MEASURES), table)
-    assert sentence.startswith("Expected were a recall of 60% and false alarms of 10%; found are ")
-    assert sentence.endswith(end)
