@@ -115,7 +115,8 @@ def test_each_notebook_depends_on_the_packages_that_it_shows():
 def test_notebooks_depend_on_little():
     share = structure.dependencies()["share"]
     assert share[["0_try", "1_prepare"]].max() <= 0.6  # these two draw
-    share = share.drop(["0_try", "1_prepare"])
+    assert share[["5_own_data", "w4_identify"]].max() <= 0.6  # the whole way, in one notebook
+    share = share.drop(["0_try", "1_prepare", "5_own_data", "w4_identify"])
     assert share.max() <= 0.45
     assert share.mean() < 0.30
 

@@ -51,7 +51,6 @@ BETWEEN = {
     "learning_rate": (0, 1e6),
     "triplet_margin": (0, 1e6),
     "detection_threshold": (0, 1),
-    "newcomers": (0, 1),
 }
 
 CHOICES = {

@@ -21,10 +21,9 @@ from megalib.identify.photographs import Photographs
 class Answers:
     """What was written: the `table` that `csv` holds, and the `page`; `in_words` sums it up.
 
-    `ranked` is the table with the paths of the prepared images, see `judging.answer`.
-
-    `together` are the answers for encounters. `others` are the files for other programs, see `write_answers`. `made_by` are the weights and
-    the threshold that decided it, for the last cell of a notebook.
+    `ranked` is the table with the paths of the prepared images, see `judging.answer`, `together`
+    the answers for encounters. `others` are the files for other programs, see `write_answers`.
+    `made_by` are the weights and the threshold that decided it, for the last cell of a notebook.
     """
 
     table: pd.DataFrame
@@ -33,7 +32,7 @@ class Answers:
     page: Path
     in_words: str
     made_by: dict[str, str]
-    together: pd.DataFrame
+    together: pd.DataFrame | None
     others: tuple[Path, ...] = ()
 
 

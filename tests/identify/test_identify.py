@@ -11,7 +11,8 @@ from PIL import Image
 
 from megalib.data.metadata import UNKNOWN, read_metadata
 from megalib.errors import UserError
-from megalib.identify import answers, judging, photographs, plots
+from megalib.identify import albums, answers, judging, photographs, plots
+from megalib.identify.learning import learned
 from megalib.models import networks
 from tests.conftest import write_image
 
@@ -176,9 +177,34 @@ def test_a_name_with_a_slash_is_a_folder_of_its_own(prepared, tmp_path):
 
 def test_one_folder_alone_is_refused(prepared):
     with pytest.raises(UserError, match="name both folders"):
-        photographs.folders("a", "", prepared, "DemoLeopard")
+        albums.open_album("a", "", prepared, "DemoLeopard")
 
 
-def test_folders_of_ones_own_have_no_truth(prepared, tmp_path):
-    known, new, truth = photographs.folders(str(tmp_path), str(tmp_path), prepared, "DemoLeopard")
-    assert (known, new, truth) == (tmp_path, tmp_path, None)
+def test_an_album_of_two_folders_is_opened_learned_from_and_answered(prepared, tmp_path, capsys):
+    """The whole way of own photographs, twice: the second time with a decision of the first."""
+    rng = np.random.default_rng(0)
+    coats = {name: rng.integers(0, 256, (8, 8, 3)) for name in ("Ada", "Bo", "Cy")}
+    for name, coat in coats.items():
+        for number in range(5):
+            noisy = np.clip(coat + rng.normal(0, 12, coat.shape), 0, 255).astype(np.uint8)
+            folder = tmp_path / "known" / name if number < 4 else tmp_path / "new"
+            folder.mkdir(parents=True, exist_ok=True)
+            image = Image.fromarray(noisy).resize((96, 96), Image.Resampling.NEAREST)
+            image.save(folder / f"{name if number < 4 else name[0]}{number}.png")
+    where = (str(tmp_path / "known"), str(tmp_path / "new"), prepared, "")
+    album = albums.open_album(*where, weights="imagenet")
+    assert "3 individuals: Ada 4, Bo 4, Cy 4" in capsys.readouterr().out
+    assert album.understood.count("photographs") == 2 and album.truth is None
+    judgement = learned.learn(album.known, 2)
+    answered = answers.answer(album, judgement, tmp_path / "out", 2)
+    first = answered.table[answered.table["rank"] == 1]
+    assert [name[0] for name in first["candidate"]] == [name[0] for name in first["photograph"]]
+    assert "What was understood of your photographs" in answered.page.read_text()
+    decided = tmp_path / "decisions.csv"
+    decided.write_text("photograph,decision,identity\nA4.png,confirmed,Ada\n")
+    album = albums.open_album(*where, weights="imagenet", decided=str(decided))
+    assert "1 animals are confirmed" in album.in_words
+    assert (album.known.metadata["identity"] == "Ada").sum() == 5
+    assert album.new.metadata["photograph"].tolist() == ["B4.png", "C4.png"]
+    answered = answers.answer(album, learned.learn(album.known, 2), tmp_path / "out", 2)
+    assert set(answered.table["photograph"]) == {"B4.png", "C4.png"}

@@ -56,8 +56,8 @@ def test_each_new_animal_has_a_section_with_its_candidates(tmp_path):
             alts = [image["alt"] for image in item.find_all("img")]
             assert alts == [f"{row.candidate}, known photograph {name}" for name in nearest]
     first, second, _ = soup.find_all("section")
-    assert first.find(class_="figures").get_text().startswith("50%, cosine ")
-    assert second.find(class_="figures").get_text().startswith("cosine ")
+    assert first.find(class_="figures").get_text().startswith("50%, similarity ")
+    assert second.find(class_="figures").get_text().startswith("similarity ")
     assert "look here first" in first.get_text() and "look here first" not in second.get_text()
     assert "its precision" in text and soup.h1.get_text() == "Cats & more"
     # A known photograph that several animals have as a candidate is there once.
@@ -242,10 +242,10 @@ def test_a_look_stays_with_a_smaller_copy_and_not_with_another_photograph():
 
 def test_figures_are_told_as_they_are_known():
     row = type("Row", (), {"similarity": 0.814, "probability": 0.66})
-    assert cards.figures(row) == "66%, cosine 0.81"
+    assert cards.figures(row) == "66%, similarity 0.81"
     row.probability = float("nan")
-    assert cards.figures(row) == "cosine 0.81"
+    assert cards.figures(row) == "similarity 0.81"
 
 
 def test_what_uses_the_page_depends_on_its_template():
-    assert gallery.PAGE in stamp.files_of("from megalib.identify import write_answers")
+    assert gallery.PAGE in stamp.files_of("from megalib.identify import answer")

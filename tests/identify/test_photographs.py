@@ -52,10 +52,3 @@ def test_the_order_of_lines_decides_nothing(embed):
     one, other = embed(LINES), embed(LINES[::-1])
     assert one.metadata.drop(columns="split").equals(other.metadata.drop(columns="split"))
     np.testing.assert_allclose(one.rows, other.rows, atol=1e-6)
-
-
-def test_an_animal_keeps_its_number_where_its_neighbour_cannot_be_cut_out(embed):
-    outside = [LINES[1], 'a.png,Bo,"-15, 0, 20, 32",,,,']
-    table = embed(outside).metadata
-    ada = table[table["identity"] == "Ada"]
-    assert ada["animal"].tolist() == [2]

@@ -16,16 +16,20 @@ T, S, B, L, XL = NETWORKS
 def naive(table: pd.DataFrame, world: int) -> list[list[float]]:
     """The values of all expectations in a world, one after another, from the plain table."""
 
-    figures = {}
+    figures, chances = {}, {}
     for row in table.itertuples():
         if row.world_seed == world:
             key = row.method, row.weights, row.condition, row.species
             figures.setdefault(key, []).append(row.top_1)
+            chances.setdefault(key, []).append(row.chance)
 
-    def top_1(method, weights, condition, among=SPECIES):
-        lists = [figures.get((method, weights, condition, species), []) for species in among]
+    def top_1(method, weights, condition, among=SPECIES, of=figures):
+        lists = [of.get((method, weights, condition, species), []) for species in among]
         values = [value for one in lists for value in one]
         return 100 * sum(values) / len(values)
+
+    def chance(*what):
+        return top_1(*what, of=chances)
 
     def each(weights, condition="random split", among=SPECIES):
         return [top_1(name, weights, condition, among) for name in NETWORKS]
@@ -47,14 +51,17 @@ def naive(table: pd.DataFrame, world: int) -> list[list[float]]:
         [trained[4] - trained[0]],
         [trained[4]],
         [t - later for t, later in zip(trained, each("trained", "later days"), strict=True)],
-        [flank / CHANCE for flank in each("trained", "other flank")],
+        [
+            flank / chance(name, "trained", "other flank")
+            for name, flank in zip(NETWORKS, each("trained", "other flank"), strict=True)
+        ],
         [
             t - other
             for t, other in zip(
                 each("trained", among=three), each("trained", "other background"), strict=True
             )
         ],
-        [100 * lost / (own - CHANCE)],
+        [100 * lost / (own - chance("thumbnails", "", "random split", three))],
     ]
 
 
