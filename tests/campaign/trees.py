@@ -43,10 +43,10 @@ def normalised(name: str, content: bytes) -> bytes:
 
 
 def _without_seconds(content: bytes) -> bytes:
-    """A file of features without the time that they took, which stands in the header."""
+    """A file of features without the time that they took, which the header may say."""
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
-    header["__metadata__"].pop("seconds")
+    header.get("__metadata__", {}).pop("seconds", None)
     return json.dumps(header).encode() + content[8 + length :]
 
 

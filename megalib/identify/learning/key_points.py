@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 from megalib import stamp
 from megalib.data.images import load
 from megalib.files.places import inside
-from megalib.files.writing import whole_file
+from megalib.files.writing import sweep, whole_file
 from megalib.identify.photographs import Photographs
 from megalib.retrieval import sift
 
@@ -50,9 +50,12 @@ def of(photographs: Photographs, number: int) -> Points:
     Raises:
         UserError: its image cannot be read, or what was found cannot be written.
     """
-    return _of_file(
-        inside(photographs.folder, photographs.metadata["path"].iloc[number]), photographs
-    )
+    return _of_file(file_of(photographs, number), photographs)
+
+
+def file_of(photographs: Photographs, number: int) -> Path:
+    """The prepared image of a photograph."""
+    return inside(photographs.folder, photographs.metadata["path"].iloc[number])
 
 
 def _of_file(file: Path, photographs: Photographs) -> Points:
@@ -61,6 +64,13 @@ def _of_file(file: Path, photographs: Photographs) -> Points:
         name = stamp.digest([file.relative_to(photographs.folder).as_posix()])
         kept = photographs.kept / f"{name}.safetensors"
     return _points_of(file, kept, state(file))
+
+
+def sweep_kept(photographs: Photographs) -> None:
+    """Remove what killed processes left of files that they were writing."""
+    if photographs.kept is not None:
+        for leftover in photographs.kept.glob(".*.part*"):
+            sweep(leftover.with_name(leftover.name[1:].rpartition(".part")[0]))
 
 
 @lru_cache(maxsize=8192)  # 220 MB
@@ -95,12 +105,14 @@ def _searched(image: Image.Image) -> Points:
 
 
 def state(file: Path) -> str:
-    """What decides the points of an image: how they are searched, and the file as it is."""
+    """What decides the points of an image: how they are searched, and the file.
+
+    Of that it takes the size in bytes, as `caching.facts_of` does, since reading all takes minutes.
+    """
     try:
-        facts = file.stat()
+        return f"{HOW} {file.stat().st_size}"
     except OSError:
         return f"{HOW} missing"  # reading it tells so
-    return f"{HOW} {facts.st_size} {facts.st_mtime_ns}"
 
 
 def between_images(

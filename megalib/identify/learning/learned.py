@@ -68,7 +68,7 @@ def learn(
         candidates: how many are ranked for each photograph.
         seed: of the divisions and intervals.
         device: where to compare.
-        report: takes a line where something cannot be learned.
+        report: takes a line where nothing can be learned.
         local_features: whether key points count beside the network, see `scores`.
         newcomers: share of the new photographs that show new animals, in (0, 1), for what is
             expected of the flag.
@@ -89,6 +89,7 @@ def learn(
         own = told.group == group
         by_others[own] = _threshold(told, ~own)
     promised = expected.measure(told, met, by_others, newcomers, new_photographs, seed)
+    words = [expected.in_words(promised), occasions.in_words(known.metadata)]
     probability_of = together_of = None
     how_many = (told.individual.shape[1], len(told.names), told.identity, seed)
     if chances.tells(told.rank, *how_many):
@@ -96,10 +97,11 @@ def learn(
         if len(met.identity) >= chances.FEWEST:
             together_of = chances.learn(met.score, met.right)
     else:
-        report("no probabilities: similarity does not tell right candidates from wrong ones here")
-    words = f"{expected.in_words(promised)}\n{occasions.in_words(known.metadata)}"
+        words.append("No probabilities: similarity does not tell right candidates from wrong ones.")
     threshold = _threshold(told, np.full(len(told.group), True))
-    return Judgement(threshold, probability_of, promised, words, told.fusion, together_of)
+    return Judgement(
+        threshold, probability_of, promised, "\n".join(words), told.fusion, together_of
+    )
 
 
 def _threshold(told: Rehearsal, chosen: np.ndarray) -> float:

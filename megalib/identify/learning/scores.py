@@ -56,9 +56,9 @@ def score(cosine: np.ndarray, count: np.ndarray | None, fusion: Fusion | None) -
         cosine is no number, that.
     """
     result = cosine.astype(np.float64)
-    if fusion is None or count is None:
-        return result
     there = np.isfinite(cosine)
+    if fusion is None or count is None or not there.any():
+        return result
     both = fusion.cosine(cosine[there]) + fusion.count(count[there])
     result[there] = np.clip((1 - STEP) * both / 2 + STEP * (1 + cosine[there]) / 2, 0, 1)
     return result

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
 from megalib.files.places import inside
-from megalib.files.writing import whole_file
+from megalib.files.writing import sweep, whole_file
 from megalib.identify.learning import key_points
 from megalib.identify.learning.candidates import Lists, Pairs
 from megalib.identify.photographs import Photographs
@@ -120,6 +120,9 @@ def _counts(query: Photographs, database: Photographs, places: np.ndarray) -> np
     file = None
     if query.kept is not None and database.kept is not None:
         file = database.kept.parent / f"{query.kept.name}-in-{database.kept.name}.safetensors"
+        sweep(file)
+    for photographs in (query, database):
+        key_points.sweep_kept(photographs)
     known = _read_counts(file)
     counts = np.where(places >= 0, known.of(keys), -1)
     todo = np.flatnonzero(((places >= 0) & (counts < 0)).any(axis=(1, 2)))
@@ -151,7 +154,8 @@ def _count(
     how = {"initializer": torch.set_num_threads, "initargs": (1,)}
     bar = {"mininterval": 2, "leave": False, "unit": "image"}
     with ThreadPoolExecutor(threads, **how) as pool:
-        jobs = [(query, one) for one in chosen] + [(database, one) for one in needed]
+        wants = [(query, one) for one in chosen] + [(database, one) for one in needed]
+        jobs = {key_points.file_of(*job): job for job in wants}.values()  # each image once
         list(tqdm(pool.map(lambda job: key_points.of(*job), jobs), "key points", len(jobs), **bar))
 
         def of_query(pair: tuple[int, np.ndarray]) -> np.ndarray:

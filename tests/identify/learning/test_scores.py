@@ -45,6 +45,9 @@ def test_the_score_is_the_mean_of_what_both_matchers_were_worth(seed):
 def test_without_key_points_the_score_is_the_cosine():
     cosine, count, right = lists(0)
     assert np.array_equal(scores.score(cosine, None, None), cosine, equal_nan=True)
+    nobody = np.array([[np.nan, -np.inf]])
+    fusion = scores.learn_fusion(cosine, count, right)
+    assert np.array_equal(scores.score(nobody, count[:1, :2], fusion), nobody, equal_nan=True)
     with pytest.raises(UserError, match="right and wrong"):
         scores.learn_fusion(cosine, count, np.zeros_like(right))
 
