@@ -1,7 +1,5 @@
 """Copies: files that hold the same picture, under whatever names."""
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pandas as pd
 from megalib.errors import UserError
 from megalib.files.places import inside
 from megalib.identify.photographs import Photographs
+from megalib.own import same
 
 
 def numbers(photographs: Photographs) -> np.ndarray:
@@ -49,29 +48,7 @@ def _file(folder: Path, name: str) -> Path | None:
 
 
 def _numbers(files: Sequence[Path | None]) -> np.ndarray:
-    """Only files of equal length are read: hardly any two photographs have the same."""
-    by_length, contents = defaultdict(set), {}
-    for file in files:
-        by_length[_length(file)].add(file)
-    for length, several in by_length.items():
-        if length >= 0 and len(several) > 1:
-            contents |= {file: _digest(file) for file in several}
+    contents = same.contents(file for file in files if file is not None)
     # A file that has no equal, or cannot be read, is a content of its own.
     names = [contents.get(file) or str(file or place) for place, file in enumerate(files)]
     return pd.factorize(np.array(names, dtype=object))[0]
-
-
-def _length(file: Path | None) -> int:
-    try:
-        return -1 if file is None else file.stat().st_size
-    except OSError:
-        return -1
-
-
-def _digest(file: Path) -> str:
-    """SHA-256 of what a file holds; "" where it cannot be read."""
-    try:
-        with file.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
-    except OSError:
-        return ""
