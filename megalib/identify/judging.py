@@ -112,7 +112,7 @@ def answer(
         **{name: values[query, column] for name, values in more.items()},
     )
     nobody = table["similarity"].isna()
-    of_candidate = ["candidate", "known_photograph", "known_animal", "known_path"]
+    of_candidate = ["candidate", "known_photograph", "known_animal", "known_path", *more]
     table[of_candidate] = table[of_candidate].astype(object).mask(nobody)
     together = encounters.answers(new.metadata, met, found, score, judgement, candidates)
     return table[[*COLUMNS, *more]], together

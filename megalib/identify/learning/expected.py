@@ -1,5 +1,6 @@
 """How well it works on these animals: what to expect of the answers before there are any."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,21 @@ class Expected:
     individuals: int
 
 
+@dataclass(frozen=True)
+class Sums:
+    """What is true of the photographs of each individual, and last of two imagined ones.
+
+    `known` has by measure how often it is true and how often it was asked, float (k + 2,) each,
+    `new` the same of flags where an individual plays a newcomer; `found` how many photographs find
+    the right one among the first, the first two, … (k + 2, s); `sizes` how many there are (k + 2,).
+    """
+
+    known: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    new: tuple[np.ndarray, np.ndarray]
+    found: np.ndarray
+    sizes: np.ndarray
+
+
 def measure(
     told: Rehearsal,
     met: Encounters,
@@ -52,8 +68,11 @@ def measure(
     """Measure what to expect, with intervals by drawing individuals anew.
 
     As new photographs show other animals than the ones asked, whole individuals are drawn, with all
-    their photographs (see `resampling.cluster_interval`). For as many photographs as there are new
-    ones, individuals are drawn out of those drawn, as many as have that number of photographs.
+    their photographs (see `resampling.cluster_interval`). Two imagined individuals may be drawn,
+    too: of one everything is true, of the other nothing. So a few animals that are all found
+    promise no certainty, as with the answers of both kinds that Agresti and Coull (1998, The
+    American Statistician 52) add to a share. For as many photographs as there are new ones,
+    individuals are drawn out of those drawn, as many as have that number.
 
     Args:
         told: of `rehearsal.rehearse`.
@@ -63,59 +82,71 @@ def measure(
         new_photographs: how many there are.
         seed: of the drawings.
     """
-    names, codes = np.unique(told.identity, return_inverse=True)
-    of_met = np.searchsorted(names, met.identity)
-    number, listed = len(names), told.score.shape[1]
-    sizes = np.bincount(codes)
+    sums = _sums(told, met, threshold)
+    everybody = len(sums.sizes)
+    once = np.append(np.ones(everybody - 2), [0, 0])[None]
+    expected = _measures(sums, once, once, newcomers)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(everybody, np.full(everybody, 1 / everybody), size=DRAWINGS)
+    known, new = (
+        rng.multinomial(
+            max(1, round(share * new_photographs / sums.sizes.mean())), drawn / everybody
+        )
+        for share in (1 - newcomers, newcomers)
+    )
+    table = pd.DataFrame({"expected": [expected[name][0] for name in ROWS]}, index=ROWS)
+    for kind, pair in (("", (drawn, drawn)), (" for yours", (known, new))):
+        values = _measures(sums, *pair, newcomers)
+        for end, part in (("low", 0.025), ("high", 0.975)):
+            table[end + kind] = [_quantile(values[name], part) for name in ROWS]
+    table.loc[table.index != LOOKED_AT] *= 100
+    asked = (len(told.identity), everybody - 2)
+    return Expected(table, newcomers, new_photographs, told.score.shape[1], *asked)
 
-    def shares(values: np.ndarray, whose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How often something is true of each individual, and how often it was asked."""
-        return np.bincount(whose, values, number), np.bincount(whose, minlength=number)
+
+def _sums(told: Rehearsal, met: Encounters, threshold: np.ndarray) -> Sums:
+    """Add up what the photographs of each individual found."""
+    names, codes = np.unique(told.identity, return_inverse=True)
+    listed = told.score.shape[1]
+
+    def shares(values: np.ndarray, whose: np.ndarray = codes) -> tuple[np.ndarray, np.ndarray]:
+        true = np.bincount(whose, values, len(names))
+        asked = np.bincount(whose, minlength=len(names))
+        return np.append(true, [asked.mean(), 0]), np.append(asked, [asked.mean()] * 2)
 
     def among(most: int) -> np.ndarray:
-        """Whether the right one is among so many candidates."""
         return told.grown(told.rank < most, lambda own: told.rank_if(own) < most)
 
     alarms = told.grown(
         told.score[:, 0] < threshold, lambda own: np.maximum(own, told.as_newcomer) < threshold
     )
-    of_known = {
-        FIRST: shares(among(1), codes),
-        TOGETHER: shares(met.grown, of_met),
-        FIVE: shares(among(5), codes),
-        ALARMS: shares(alarms, codes),
+    found = np.stack([shares(among(most + 1))[0] for most in range(listed)], axis=1)
+    sizes = shares(alarms)[1]
+    if listed == len(told.names):  # then nobody is beyond the list
+        found[-1, -1] = sizes[-1]
+    known = {
+        FIRST: shares(among(1)),
+        TOGETHER: shares(met.grown, np.searchsorted(names, met.identity)),
+        FIVE: shares(among(5)),
+        ALARMS: shares(alarms),
     }
-    of_new = shares(told.as_newcomer < threshold, codes)
-    found = np.stack(
-        [np.bincount(codes, among(most + 1), number) for most in range(listed)], axis=1
-    )
+    return Sums(known, shares(told.as_newcomer < threshold), found, sizes)
 
-    def measured(known: np.ndarray, new: np.ndarray) -> dict[str, np.ndarray]:
-        """All measures where individuals count so often, known and new, (drawings, individuals)."""
-        with np.errstate(invalid="ignore"):  # nobody is asked, nothing is flagged
-            values = {
-                name: np.clip(known @ true / (known @ asked), 0, 1)
-                for name, (true, asked) in of_known.items()
-            }
-            values[RECALL] = new @ of_new[0] / (new @ of_new[1])
-            hits = newcomers * values[RECALL]
-            values[PRECISION] = hits / (hits + (1 - newcomers) * values[ALARMS])
-        return values | {LOOKED_AT: _candidates_to_look_at(known @ found, known @ sizes)}
 
-    rng = np.random.default_rng(seed)
-    once = np.ones((1, number))
-    drawn = rng.multinomial(number, once[0] / number, size=DRAWINGS)
-    of_yours = [
-        rng.multinomial(max(1, round(share * new_photographs / sizes.mean())), drawn / number)
-        for share in (1 - newcomers, newcomers)
-    ]
-    expected = measured(once, once)
-    table = pd.DataFrame({"expected": [expected[name][0] for name in ROWS]}, index=ROWS)
-    for kind, values in (("", measured(drawn, drawn)), (" for yours", measured(*of_yours))):
-        for end, part in (("low", 0.025), ("high", 0.975)):
-            table[end + kind] = [_quantile(values[name], part) for name in ROWS]
-    table.loc[table.index != LOOKED_AT] *= 100
-    return Expected(table, newcomers, new_photographs, listed, len(codes), number)
+def _measures(
+    sums: Sums, known: np.ndarray, new: np.ndarray, newcomers: float
+) -> dict[str, np.ndarray]:
+    """All measures where individuals count so often, as known and as new, (drawings, k + 2)."""
+    with np.errstate(invalid="ignore"):  # nobody is asked, nothing is flagged
+        values = {
+            name: np.clip(known @ true / (known @ asked), 0, 1)
+            for name, (true, asked) in sums.known.items()
+        }
+        values[RECALL] = new @ sums.new[0] / (new @ sums.new[1])
+        hits = newcomers * values[RECALL]
+        values[PRECISION] = hits / (hits + (1 - newcomers) * values[ALARMS])
+    looked_at = _candidates_to_look_at(known @ sums.found, known @ sums.sizes)
+    return values | {LOOKED_AT: looked_at}
 
 
 def _candidates_to_look_at(found: np.ndarray, photographs: np.ndarray) -> np.ndarray:

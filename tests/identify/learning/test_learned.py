@@ -199,16 +199,25 @@ def test_an_occasion_more_is_worth_what_was_found():
 
 
 def test_an_interval_on_many_photographs_is_that_over_individuals():
-    """Beside a bootstrap of whole individuals, one by one."""
+    """Beside a bootstrap of whole individuals and the two imagined ones, one by one."""
     known = directions(MANY, 5, 3, 1.4)
     told = rehearsal.rehearse(known)
     promise = learned.learn(known, 3).expected
     rng = np.random.default_rng(9)
     right = told.grown(told.rank < 1, lambda own: told.rank_if(own) < 1)
-    right = pd.Series(right).groupby(told.identity).mean()
+    right = [*pd.Series(right).groupby(told.identity).mean(), 0, 1]
     drawn = [rng.choice(right, len(right)).mean() for _ in range(4000)]
     low, high = promise.table.loc[expected.FIRST, ["low", "high"]]
-    assert [low, high] == pytest.approx(100 * np.quantile(drawn, [0.025, 0.975]), abs=3)
+    assert [low, high] == pytest.approx(100 * np.quantile(drawn, [0.025, 0.975]), abs=2)
+
+
+def test_a_few_animals_that_are_all_found_promise_no_certainty():
+    promise = learned.learn(directions(NAMES, 4), 3, new_photographs=50).expected
+    row = promise.table.loc[expected.FIRST]
+    assert row["expected"] == row["high"] == 100 and row["low"] < 80
+    assert row["low for yours"] <= row["low"] + 1
+    row = promise.table.loc[expected.LOOKED_AT]
+    assert row["low"] == row["expected"] == 1 and row["high"] == len(NAMES)
 
 
 def test_encounters_with_several_photographs_are_promised_more():
