@@ -68,7 +68,7 @@ def test_every_export_of_every_package_is_found():
         package = file.parent.name
         exported = stamp._exports(f"megalib.{package}")
         for name, module in exported.items():
-            source = (file.parent / f"{module}.py").read_text()
+            source = (file.parent / f"{module.replace('.', '/')}.py").read_text()
             defined = {getattr(node, "name", "") for node in ast.parse(source).body}
             assert name in defined, (package, name)
 

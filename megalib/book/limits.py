@@ -182,6 +182,8 @@ def _check_text(name: str, value: str) -> None:
         choose(name, value, CHOICES[name])
     if name == "device" and not re.fullmatch(r"[a-z]{2,12}(:[0-9]{1,4})?", value):
         raise UserError(f"parameter device must be auto, cpu, cuda or mps, not {told(value)}")
+    if name == "utc_offset" and not re.fullmatch(r"Z|[+-]\d{2}:\d{2}", value):
+        raise UserError(f"parameter utc_offset must be like +02:00, or Z, not {told(value)}")
     if name == "tracker" and not value.strip():
         raise UserError("parameter tracker is empty: write none, or a tracker such as tensorboard")
 

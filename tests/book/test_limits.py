@@ -30,7 +30,16 @@ def test_every_parameter_is_described():
     described |= {*limits.PATHS_OR_EMPTY, *limits.NOT_EMPTY}
     assert described <= set(KNOWN), "a table names a parameter that no notebook has"
     others = {name for name, kind in TYPES.items() if kind is not bool} - described
-    assert others == {"own", "dataset", "example_of", "flavour", "baselines", "device", "tracker"}
+    assert others == {
+        *("own", "dataset", "example_of", "flavour", "baselines", "device", "tracker"),
+        *("utc_offset", "scientific_name"),
+    }
+
+
+@pytest.mark.parametrize("offset", ["+2", "2:00", "", "UTC"])
+def test_an_offset_of_clocks_has_its_form(offset):
+    assert parameters.check({"utc_offset": "-03:30"}) == {"utc_offset": "-03:30"}
+    assert "must be like +02:00, or Z" in refusal({"utc_offset": offset})
 
 
 def test_words_that_are_repeated_are_those_of_the_library():
